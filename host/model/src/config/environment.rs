@@ -1,0 +1,159 @@
+//! `environments/NAME.yaml`: targets, values, secrets and policy.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::Selector;
+use crate::{ComponentName, EnvironmentName, EscalationMethod, SecretName, SshOptions, TargetName, Transport};
+
+/// A named set of targets with values, secrets and policy.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// The environment's name; the same as the file's.
+    pub environment: EnvironmentName,
+    /// What holds for every target that says nothing else.
+    #[serde(default)]
+    pub defaults: Defaults,
+    /// The hosts and other endpoints.
+    #[serde(default)]
+    pub targets: BTreeMap<TargetName, Target>,
+    /// Values for placeholders, in order: the first that has a value wins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dictionaries: Vec<Dictionary>,
+    /// Where secrets come from; never their values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<SecretName, SecretSource>,
+    /// Properties that differ in this environment, by component; applied after the component's own overrides.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub overrides: BTreeMap<ComponentName, EnvironmentOverrides>,
+    /// What to do when steps fail.
+    #[serde(default)]
+    pub failures: FailurePolicy,
+    /// How many steps may run at once, over all targets; 256 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u32>,
+}
+
+/// One set of properties, or several with selectors.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum EnvironmentOverrides {
+    One(EnvironmentOverride),
+    Several(Vec<EnvironmentOverride>),
+}
+
+/// Properties to replace, on some targets or on all.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentOverride {
+    /// On which targets; all if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Selector>,
+    /// The properties to replace.
+    pub with: Value,
+}
+
+/// How targets are reached unless they say otherwise.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Defaults {
+    /// `ssh` if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+    /// The user to log in as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshOptions>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<EscalationConfig>,
+    /// How many steps may run on one target at once; 4 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u32>,
+}
+
+/// A host or another endpoint.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// A host name or an IP address; the target's name if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// What selectors match.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// Values for placeholders on this target; they come before the dictionaries.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+    /// The user to log in as.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Replaces the defaults' as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshOptions>,
+    /// Replaces the defaults' as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<EscalationConfig>,
+    /// How many steps may run on it at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_steps: Option<u32>,
+}
+
+/// How commands become another user.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EscalationConfig {
+    pub method: EscalationMethod,
+    /// The name of the secret that holds the password, where one is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretName>,
+}
+
+/// Values in place, or the path of a YAML file with values, relative to the environment's file.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Dictionary {
+    File(PathBuf),
+    Values(BTreeMap<String, Value>),
+}
+
+/// Where a secret's value is read from, each time it is needed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecretSource {
+    /// An environment variable of the launchway process.
+    Env(String),
+    /// A file; relative to the environment's file. One line end at its end is not part of the secret.
+    File(PathBuf),
+    /// A program and its arguments; what it prints is the secret, without one line end at its end.
+    Command(Vec<String>),
+}
+
+/// What to do when steps fail.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FailurePolicy {
+    #[serde(default)]
+    pub on_failure: OnFailure,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnFailure {
+    /// Running steps end, nothing new starts.
+    #[default]
+    Stop,
+    /// What does not depend on the failed step goes on.
+    Continue,
+}

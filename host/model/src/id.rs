@@ -1,0 +1,316 @@
+//! Names, digests and numbers that cross crates.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// Why a text is not a valid id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    #[error("a {what} can't be empty")]
+    Empty { what: &'static str },
+    #[error("a {what} can't be longer than {limit} characters")]
+    TooLong { what: &'static str, limit: usize },
+    #[error("a {what} can't contain {character:?}")]
+    Character { what: &'static str, character: char },
+    #[error("a {what} can't begin or end with a blank")]
+    Blank { what: &'static str },
+    #[error("expected `plugin/kind`, such as `ssh/file`")]
+    Kind,
+    #[error("expected `sha256:` and 64 hex digits")]
+    Digest,
+}
+
+/// The longest name, in characters.
+const NAME_LIMIT: usize = 128;
+
+fn check_name(what: &'static str, text: &str) -> Result<(), IdError> {
+    if text.is_empty() {
+        return Err(IdError::Empty { what });
+    }
+    if text.chars().count() > NAME_LIMIT {
+        return Err(IdError::TooLong { what, limit: NAME_LIMIT });
+    }
+    if let Some(character) = text.chars().find(|c| c.is_control() || *c == '/' || is_invisible(*c)) {
+        return Err(IdError::Character { what, character });
+    }
+    if text.trim() != text {
+        return Err(IdError::Blank { what });
+    }
+    Ok(())
+}
+
+/// Whether a character could make a name look like another one: bidirectional controls and zero-width characters.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Returns the name, or why the text is none.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
+                let text = text.as_ref();
+                check_name($what, text)?;
+                Ok(Self(Arc::from(text)))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = IdError;
+            fn try_from(text: String) -> Result<Self, IdError> {
+                Self::new(text)
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(name: $name) -> String {
+                name.0.as_ref().to_owned()
+            }
+        }
+
+        impl Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": NAME_LIMIT })
+            }
+        }
+    };
+}
+
+name!(
+    /// An application: a product made of components.
+    ApplicationName, "application name"
+);
+name!(
+    /// A component of an application.
+    ComponentName, "component name"
+);
+name!(
+    /// A target of an environment: a host or another endpoint.
+    TargetName, "target name"
+);
+name!(
+    /// An environment: a named set of targets, dictionaries, secrets and policy.
+    EnvironmentName, "environment name"
+);
+name!(
+    /// An artifact of a release, as its manifest calls it.
+    ArtifactName, "artifact name"
+);
+name!(
+    /// A secret of an environment. The value is never in the model.
+    SecretName, "secret name"
+);
+name!(
+    /// A plugin, as a component type's first half names it.
+    PluginName, "plugin name"
+);
+name!(
+    /// A release's version: free text, compared for equality only.
+    Version, "version"
+);
+
+/// `plugin/kind`, such as `ssh/archive`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KindRef {
+    pub plugin: PluginName,
+    pub kind: Arc<str>,
+}
+
+impl FromStr for KindRef {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (plugin, kind) = text.split_once('/').ok_or(IdError::Kind)?;
+        check_name("kind", kind)?;
+        Ok(Self { plugin: PluginName::new(plugin)?, kind: Arc::from(kind) })
+    }
+}
+
+impl TryFrom<String> for KindRef {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<KindRef> for String {
+    fn from(kind: KindRef) -> String {
+        kind.to_string()
+    }
+}
+
+impl fmt::Display for KindRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.plugin, self.kind)
+    }
+}
+
+impl JsonSchema for KindRef {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "KindRef".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "pattern": "^[^/]+/[^/]+$", "description": "`plugin/kind`, such as `ssh/file`" })
+    }
+}
+
+/// A component on a target: the unit of state and of change.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct InstanceId {
+    pub component: ComponentName,
+    pub target: TargetName,
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.component, self.target)
+    }
+}
+
+/// The SHA-256 of some bytes; as text `sha256:` and 64 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// Returns the digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+
+    /// Takes over a digest computed elsewhere, as over a stream.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns the 64 hex digits without the algorithm's name.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Returns the first 8 hex digits, for people and for folder names.
+    pub fn short(&self) -> String {
+        self.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let hex = text.strip_prefix("sha256:").ok_or(IdError::Digest)?;
+        if hex.len() != 64 || !hex.is_ascii() {
+            return Err(IdError::Digest);
+        }
+        let mut bytes = [0; 32];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).map_err(|_| IdError::Digest)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = IdError;
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> String {
+        digest.to_string()
+    }
+}
+
+/// A run's number, unique within its store and growing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(pub u64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Random text that tells one state from another that happens to bear the same names; made when a state is created.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Lineage(pub Arc<str>);
+
+/// A step's name for people, stable from plan to plan: `component@target/phase/name`.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StepKey(pub Arc<str>);
+
+impl fmt::Display for StepKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// The version of a file or record format. A reader refuses what is newer than it knows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FormatVersion(pub u32);

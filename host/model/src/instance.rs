@@ -1,0 +1,104 @@
+//! A component on a target with everything resolved.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{ComponentName, Digest, InstanceId, KindRef, SecretName, Version};
+
+/// A file of the release; its bytes are in the store under the digest.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Artifact {
+    /// The property that named it.
+    pub name: Arc<str>,
+    pub file_name: Arc<str>,
+    pub digest: Digest,
+    /// In bytes.
+    pub size: u64,
+    /// The bytes hold secret markers (`\u{2}secret:NAME\u{3}`), which the host replaces on the way to the target.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_secrets: bool,
+}
+
+/// An instance with everything resolved: what a plugin is asked for, and what the state records.
+///
+/// Secrets stand in `properties` as `{"$secret": "name"}` or `{"$parts": [...]}`, never as values.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct InstanceSpec {
+    pub id: InstanceId,
+    /// The release that last changed it.
+    pub version: Version,
+    pub kind: KindRef,
+    pub properties: Arc<Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<Artifact>,
+    /// The secrets its properties and artifacts refer to, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretName>,
+    /// Run after its start; they decide whether the change commits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verify: Vec<ActionSpec>,
+    #[serde(default)]
+    pub edges: Arc<Edges>,
+    pub on_rollback: OnRollback,
+}
+
+/// An action with everything resolved.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ActionSpec {
+    pub kind: KindRef,
+    pub properties: Arc<Value>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<Artifact>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretName>,
+}
+
+/// What a component depends on.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct Edges {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Edge>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<Edge>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub subscribe: Vec<Subscription>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Edge {
+    pub component: ComponentName,
+    pub scope: Scope,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Subscription {
+    pub component: ComponentName,
+    /// What the subscriber's plugin is told, such as `reload` or `restart`.
+    pub word: Arc<str>,
+    pub scope: Scope,
+}
+
+/// Which pairs of instances an edge between two components orders.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Every instance waits for all instances of the other component.
+    All,
+    /// Every instance waits for the other component's instance on its own target, if there is one.
+    SameTarget,
+}
+
+/// What a rollback does with an instance that the rolled-back run changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnRollback {
+    /// It stays as it is, recorded at its newer version.
+    Keep,
+    /// It is restored.
+    Run,
+    /// The rollback is refused.
+    Refuse,
+}

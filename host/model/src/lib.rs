@@ -1,0 +1,37 @@
+//! Launchway's data: ids, configuration, release, plan, events and state, and the rules that hold between them.
+//!
+//! Owns no state, does no I/O and reads no clock: whatever comes from outside is handed in as text or values.
+//! Not for: deciding what to do (`launchway-planner`), doing it (`launchway-scheduler`, `launchway-runtime`).
+
+mod change;
+pub mod config;
+mod diagnostic;
+mod event;
+mod id;
+mod instance;
+mod kind;
+mod plan;
+mod run;
+mod state;
+
+pub use change::{Cause, Change, Phase, PlannedStep, Problem, Proposal};
+pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, SourceId, Sources, Span};
+pub use event::{
+    Event, EventRecord, Failure, Fault, Holder, LogLevel, ResourceResult, ResourceStatus, RunOutcome, Signal,
+    SkipReason, StepOutcome, StepReport, Stream, Timestamp,
+};
+pub use id::{
+    ApplicationName, ArtifactName, ComponentName, Digest, EnvironmentName, FormatVersion, IdError, InstanceId, KindRef,
+    Lineage, PluginName, RunId, SecretName, StepKey, TargetName, Version,
+};
+pub use instance::{ActionSpec, Artifact, Edge, Edges, InstanceSpec, OnRollback, Scope, Subscription};
+pub use kind::{Capability, KindInfo, PluginInfo, RunRule, Usage};
+pub use plan::{
+    ActionPlace, Basis, ChangeIndex, ChangeKind, Gate, InstanceChange, NodeId, NodeKind, Operation, Owner, Plan,
+    PlanNode, StepNode, VersionChange,
+};
+pub use run::{IllegalTransition, NodeState, RunState, RunStatus};
+pub use state::{
+    ApplicationState, Deployed, Dirty, Escalation, EscalationMethod, Fingerprint, HostKeyChecking, InstanceRecord,
+    SshOptions, TargetSpec, Transport,
+};

@@ -1,0 +1,11 @@
+//! Sandboxed plugins, what they may do, and how targets are reached.
+//!
+//! Owns the WebAssembly engine, the compiled plugins, the connections to targets and the values of secrets.
+//! Not for: deciding which step runs when (`launchway-scheduler`), or what the steps are (`launchway-planner`).
+
+mod effects;
+
+pub use effects::{
+    BODY_LIMIT, Blobs, Command, CommandOutput, EffectFuture, Effects, Exit, FileOptions, FileStatus, FileType,
+    HttpRequest, HttpResponse, OUTPUT_TAIL, Part, SecretValues, Source, StepSink, Vantage, Written,
+};
