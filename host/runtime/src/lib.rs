@@ -4,8 +4,14 @@
 //! Not for: deciding which step runs when (`launchway-scheduler`), or what the steps are (`launchway-planner`).
 
 mod effects;
+mod plugin;
 
 pub use effects::{
     BODY_LIMIT, Blobs, Command, CommandOutput, EffectFuture, Effects, Exit, FileOptions, FileStatus, FileType,
     HttpRequest, HttpResponse, OUTPUT_TAIL, Part, SecretValues, Source, StepSink, Vantage, Written,
+};
+pub use plugin::{
+    Activity, CachePlace, CallError, CallInstance, CannotAct, EmbeddedPlugin, EngineError, InspectCall, Limits,
+    LoadError, Outcome, PluginFault, PluginFile, PluginOptions, PluginSet, StepCall, Verdict, Where,
+    compile_child_main,
 };
