@@ -1,0 +1,153 @@
+//! Progress on a terminal: a bar with the time that is left, the targets, and what is running.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use launchway_model::{Plan, Signal, StepKey, Timestamp};
+
+use crate::diff::shorten;
+use crate::plain::Plain;
+use crate::progress::{Progress, TargetProgress};
+use crate::sanitise::inline;
+use crate::style::{Paint, duration};
+
+/// How many running steps are shown at once.
+const RUNNING_LINES: usize = 8;
+/// How many targets are shown at once.
+const TARGETS: usize = 12;
+/// How often the running steps are drawn anew at most, in milliseconds.
+const REFRESH_MS: u64 = 100;
+/// How often the remaining time is worked out at most, in milliseconds.
+const ESTIMATE_MS: u64 = 1000;
+
+/// Draws progress on standard error.
+pub struct Live {
+    progress: Progress,
+    lines: Plain,
+    paint: Paint,
+    multi: MultiProgress,
+    bar: ProgressBar,
+    targets: ProgressBar,
+    steps: Vec<ProgressBar>,
+    drawn: Timestamp,
+    estimate: (Timestamp, Option<u64>),
+}
+
+impl Live {
+    /// Begins to draw a run of a plan; `durations` is what steps lasted last time, in milliseconds.
+    pub fn new(plan: Arc<Plan>, durations: HashMap<StepKey, u64>, paint: Paint, verbose: bool) -> Self {
+        Self::with_target(plan, durations, paint, verbose, ProgressDrawTarget::stderr())
+    }
+
+    fn with_target(
+        plan: Arc<Plan>,
+        durations: HashMap<StepKey, u64>,
+        paint: Paint,
+        verbose: bool,
+        target: ProgressDrawTarget,
+    ) -> Self {
+        let multi = MultiProgress::with_draw_target(target);
+        let progress = Progress::new(plan.clone(), durations);
+        let style = |template: &str| {
+            ProgressStyle::with_template(template).expect("the template is a constant that a test draws")
+        };
+        let bar = multi.add(ProgressBar::new(progress.total as u64));
+        bar.set_style(style("[{bar:30}] {pos}/{len} steps {msg}").progress_chars("=> "));
+        let targets = multi.add(ProgressBar::new_spinner());
+        targets.set_style(style("{msg}"));
+        let steps = (0..RUNNING_LINES)
+            .map(|_| {
+                let line = multi.add(ProgressBar::new_spinner());
+                line.set_style(style("{msg}"));
+                line
+            })
+            .collect();
+        let lines = Plain::new(plan, paint, verbose);
+        let never = Timestamp(0);
+        Self { progress, lines, paint, multi, bar, targets, steps, drawn: never, estimate: (never, None) }
+    }
+
+    /// Takes a signal in. What ended is printed above the bar, and stays.
+    pub fn on(&mut self, signal: &Signal) {
+        self.progress.on(signal);
+        let text = self.lines.on(signal);
+        for line in text.lines().filter(|line| !line.contains("start    ")) {
+            // A terminal that is gone is no reason to stop a run.
+            let _ = self.multi.println(line);
+        }
+        if let Signal::Event(record) = signal {
+            self.tick(record.at);
+        }
+    }
+
+    /// Draws anew, if it is time to.
+    pub fn tick(&mut self, now: Timestamp) {
+        if now.0.saturating_sub(self.drawn.0) < REFRESH_MS && self.progress.done < self.progress.total {
+            return;
+        }
+        self.drawn = now;
+        if now.0.saturating_sub(self.estimate.0.0) >= ESTIMATE_MS {
+            self.estimate = (now, self.progress.remaining_ms(now));
+        }
+        self.bar.set_position((self.progress.done + self.progress.failed + self.progress.skipped) as u64);
+        self.bar.set_message(match self.estimate.1 {
+            Some(ms) if self.progress.failed == 0 => format!("about {} left", duration(ms)),
+            _ => String::new(),
+        });
+        self.targets.set_message(self.targets_line());
+        let running: Vec<String> = self
+            .progress
+            .running
+            .iter()
+            .map(|(node, running)| {
+                let key = self.progress.step(*node).map(|step| inline(&step.key.0)).unwrap_or_default();
+                let percent = running.fraction.map_or_else(String::new, |f| format!(" {:.0}%", f.clamp(0.0, 1.0) * 100.0));
+                let took = duration(now.0.saturating_sub(running.since.0));
+                let mark = if running.waiting { "…" } else { ">" };
+                format!("{mark} {key}{percent} ({took}) {}", self.paint.dim(shorten(&running.message)))
+            })
+            .collect();
+        let hidden = running.len().saturating_sub(RUNNING_LINES);
+        for (i, line) in self.steps.iter().enumerate() {
+            let last = i + 1 == RUNNING_LINES && hidden > 0;
+            let text = if last { format!("  and {} more running", hidden + 1) } else { running.get(i).cloned().unwrap_or_default() };
+            line.set_message(text);
+        }
+    }
+
+    /// Returns the targets with what is going on there, those with failures and running steps first.
+    fn targets_line(&self) -> String {
+        let rank = |target: &TargetProgress| match target {
+            target if target.failed > 0 => 0,
+            target if target.running > 0 => 1,
+            target if target.done < target.total => 2,
+            _ => 3,
+        };
+        let mut all: Vec<_> = self.progress.targets.iter().collect();
+        all.sort_by_key(|(_, target)| rank(target));
+        let mut shown: Vec<String> = all
+            .iter()
+            .take(TARGETS)
+            .map(|(name, target)| {
+                let text = format!("{} {}/{}", inline(name.as_str()), target.done, target.total);
+                match rank(target) {
+                    0 => self.paint.red(text),
+                    1 => self.paint.cyan(text),
+                    2 => self.paint.dim(text),
+                    _ => self.paint.green(text),
+                }
+            })
+            .collect();
+        if all.len() > TARGETS {
+            shown.push(format!("and {} more", all.len() - TARGETS));
+        }
+        shown.join("  ")
+    }
+
+    /// Takes the bars away.
+    pub fn finish(self) {
+        // As above: the run matters more than the terminal.
+        let _ = self.multi.clear();
+    }
+}

@@ -1,0 +1,114 @@
+//! Progress as plain lines: for logs, pipes and CI servers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use launchway_model::{Event, LogLevel, NodeId, Plan, Signal, SkipReason, StepOutcome, Stream, Timestamp};
+
+use crate::failures::explain;
+use crate::progress::step;
+use crate::sanitise::{Cleaner, inline, sanitise};
+use crate::style::{Paint, duration};
+
+/// Turns signals into lines.
+#[derive(Debug)]
+pub struct Plain {
+    plan: Arc<Plan>,
+    paint: Paint,
+    /// Tools' output too.
+    verbose: bool,
+    started: HashMap<NodeId, Timestamp>,
+    output: HashMap<(NodeId, bool), Cleaner>,
+    total: usize,
+    ended: usize,
+}
+
+impl Plain {
+    pub fn new(plan: Arc<Plan>, paint: Paint, verbose: bool) -> Self {
+        let total = plan.step_count();
+        Self { plan, paint, verbose, started: HashMap::new(), output: HashMap::new(), total, ended: 0 }
+    }
+
+    /// Takes a signal in, and returns the lines that it makes, each with its line end.
+    pub fn on(&mut self, signal: &Signal) -> String {
+        match signal {
+            Signal::Event(record) => self.on_event(&record.event, record.at),
+            Signal::Output { node, stream, bytes } if self.verbose => {
+                let lines = self.output.entry((*node, *stream == Stream::Stderr)).or_default().push(bytes);
+                self.output_lines(*node, lines)
+            }
+            Signal::Log { node, level, message } if self.verbose || *level >= LogLevel::Warn => {
+                let lines = sanitise(message.as_bytes()).lines().map(str::to_owned).collect();
+                self.output_lines(*node, lines)
+            }
+            Signal::Output { .. } | Signal::Log { .. } | Signal::Progress { .. } => String::new(),
+        }
+    }
+
+    fn on_event(&mut self, event: &Event, at: Timestamp) -> String {
+        match event {
+            Event::StepStarted { node, attempt, .. } => {
+                self.started.insert(*node, at);
+                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                format!("{} {}{again}\n", self.paint.dim("start    "), self.describe(*node))
+            }
+            Event::StepWaiting { node, message, .. } => {
+                format!("{} {}: {}\n", self.paint.dim("waiting  "), self.key(*node), inline(message))
+            }
+            Event::StepFinished { node, outcome, .. } => {
+                let mut out = String::new();
+                for stderr in [false, true] {
+                    if let Some(mut cleaner) = self.output.remove(&(*node, stderr)) {
+                        out.push_str(&self.output_lines(*node, cleaner.finish()));
+                    }
+                }
+                self.ended += 1;
+                out.push_str(&self.finished(*node, outcome, at));
+                out
+            }
+            Event::StepSkipped { node, reason, .. } => {
+                self.ended += 1;
+                let reason = match reason {
+                    SkipReason::NothingChanged => "nothing it waits on changed",
+                    // Told once, at the end: after one failure there may be thousands of these.
+                    SkipReason::Blocked | SkipReason::Stopped if !self.verbose => return String::new(),
+                    SkipReason::Blocked => "something it depends on failed",
+                    SkipReason::Stopped => "the run was stopped before its turn",
+                    SkipReason::Operator => "as asked for",
+                };
+                format!("{} {} ({reason})\n", self.paint.dim("skipped  "), self.key(*node))
+            }
+            Event::StopRequested { abort: false } => "stopping: running steps end, nothing new starts\n".to_owned(),
+            Event::StopRequested { abort: true } => "aborting: running steps are killed\n".to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    fn finished(&mut self, node: NodeId, outcome: &StepOutcome, at: Timestamp) -> String {
+        let took = self.started.remove(&node).map_or(0, |since| at.0.saturating_sub(since.0));
+        let (message, ..) = explain(outcome);
+        let word = match outcome {
+            StepOutcome::Changed(_) => self.paint.green("changed  "),
+            StepOutcome::Unchanged(_) => self.paint.dim("unchanged"),
+            _ => self.paint.red("failed   "),
+        };
+        let message = inline(&message);
+        let message = if message.is_empty() { message } else { format!(": {message}") };
+        let progress = self.paint.dim(format!("[{}/{}]", self.ended, self.total));
+        format!("{word} {} ({}){message} {progress}\n", self.key(node), duration(took))
+    }
+
+    fn output_lines(&self, node: NodeId, lines: Vec<String>) -> String {
+        let key = self.key(node);
+        lines.iter().map(|line| format!("{} {key} | {line}\n", self.paint.dim("output   "))).collect()
+    }
+
+    fn key(&self, node: NodeId) -> String {
+        step(&self.plan, node).map(|step| inline(&step.key.0)).unwrap_or_default()
+    }
+
+    fn describe(&self, node: NodeId) -> String {
+        let summary = step(&self.plan, node).map(|step| inline(&step.step.summary)).unwrap_or_default();
+        format!("{}  {summary}", self.key(node))
+    }
+}
