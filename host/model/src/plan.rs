@@ -29,6 +29,9 @@ pub struct Plan {
     pub unchanged: Vec<InstanceId>,
     /// Records to bring up to date without a step: edges, properties that are no trigger.
     pub amendments: Vec<Arc<Deployed>>,
+    /// What the amendments replace, in the same order, for a rollback.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amended: Vec<Arc<Deployed>>,
     /// The graph, in a topological order.
     pub nodes: Vec<PlanNode>,
 }
