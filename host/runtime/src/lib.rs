@@ -5,6 +5,9 @@
 
 mod effects;
 mod plugin;
+mod redact;
+mod secrets;
+mod target;
 
 pub use effects::{
     BODY_LIMIT, Blobs, Command, CommandOutput, EffectFuture, Effects, Exit, FileOptions, FileStatus, FileType,
@@ -15,3 +18,6 @@ pub use plugin::{
     LoadError, Outcome, PluginFault, PluginFile, PluginOptions, PluginSet, StepCall, Verdict, Where,
     compile_child_main,
 };
+pub use redact::{Redactor, StreamRedactor};
+pub use secrets::SecretStore;
+pub use target::{Targets, TargetsOptions};

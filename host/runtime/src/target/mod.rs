@@ -1,0 +1,5 @@
+//! How targets are reached: connections, commands, files.
+
+mod pool;
+
+pub use pool::{Targets, TargetsOptions};
