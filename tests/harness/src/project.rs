@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Binary, Output, Running, find_binary};
+use crate::{Binary, Output, Running, Sandbox, find_binary};
 
 /// A project in a temporary folder, with a home folder of its own.
 pub struct Project {
@@ -34,9 +34,9 @@ impl Project {
         Ok(Self { binary, folder, variables: Vec::new(), prefix: Vec::new() })
     }
 
-    /// Runs the binary behind this program and its arguments, such as one that enters a sandbox.
-    pub fn behind(mut self, prefix: Vec<String>) -> Self {
-        self.prefix = prefix;
+    /// Runs the binary inside a sandbox.
+    pub fn inside(mut self, sandbox: &Sandbox) -> Self {
+        self.prefix = sandbox.entrance(&self.path(""));
         self
     }
 

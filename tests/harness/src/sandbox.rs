@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -16,6 +16,13 @@ use crate::{Output, Running, is_root};
 const SCRIPT: &str = include_str!("sandbox.sh");
 /// The first three octets of the hosts' addresses: a range set aside for benchmarks, which no real network uses.
 const NETWORK: &str = "198.18.0";
+
+const NAMESPACES: [&str; 8] =
+    ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"];
+/// What a kernel or a container may refuse even to root.
+const TRIAL: &str = "mount -t tmpfs tmpfs /mnt; cd /mnt; mkdir u w r
+    mount -t overlay overlay -o lowerdir=/,upperdir=u,workdir=w r
+    ip link add br0 type bridge; ip link add v0 type veth peer name e0";
 
 /// A private network with hosts in it. No packet can leave it, and no change of a host's files reaches this machine's.
 ///
@@ -30,12 +37,28 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts so many hosts. An error says why this machine can't have them.
-    pub fn start(count: u8) -> Result<Self> {
-        ensure!(is_root(), "only root can make namespaces");
-        for program in ["/usr/sbin/sshd", "/usr/sbin/ip", "/usr/bin/unshare", "/usr/bin/nsenter"] {
-            ensure!(Path::new(program).exists(), "{program} is missing");
+    /// Returns why this machine can't have such hosts, if it can't.
+    pub fn obstacle() -> Option<String> {
+        if !is_root() {
+            return Some("only root can make hosts of their own".to_owned());
         }
+        let programs = ["/usr/sbin/sshd", "/usr/sbin/ip", "/usr/bin/unshare", "/usr/bin/nsenter"];
+        if let Some(missing) = programs.into_iter().find(|program| !Path::new(program).exists()) {
+            return Some(format!("{missing} is missing"));
+        }
+        let trial = Command::new("/usr/bin/unshare").args(NAMESPACES).args(["/bin/sh", "-euc", TRIAL]).output();
+        match trial {
+            Ok(output) if output.status.success() => None,
+            Ok(output) => Some(format!(
+                "this machine allows no hosts of their own: {}",
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            )),
+            Err(error) => Some(format!("can't run unshare: {error}")),
+        }
+    }
+
+    /// Starts so many hosts, on a machine without an [obstacle](Self::obstacle).
+    pub fn start(count: u8) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("launchway-sandbox-").tempdir().context("can't make a folder")?;
         let key = KeyPair::generate(folder.path().join("id"))?;
         fs::create_dir(folder.path().join("hosts")).context("can't make a folder")?;
@@ -70,12 +93,11 @@ impl Sandbox {
         json!({ "identity_file": self.identity(), "known_hosts": self.known_hosts() })
     }
 
-    /// Returns the words that a command begins with in order to run inside.
-    pub fn entrance(&self) -> Vec<String> {
-        let target = self.pid.to_string();
-        ["/usr/bin/nsenter", "--target", &target, "--net", "--mount", "--pid", "--wdns=.", "--"]
-            .map(str::to_owned)
-            .to_vec()
+    /// Returns the words that a command begins with in order to run inside, in a folder.
+    pub fn entrance(&self, folder: &Path) -> Vec<String> {
+        let mut words = ["/usr/bin/nsenter", "--net", "--mount", "--pid", "--target"].map(str::to_owned).to_vec();
+        words.extend([self.pid.to_string(), format!("--wdns={}", folder.display()), "--".to_owned()]);
+        words
     }
 
     /// Runs a shell command on a host, as its root, past the SSH server.
@@ -108,7 +130,7 @@ impl Sandbox {
     }
 
     fn run(&self, arguments: &[&str]) -> Result<Output> {
-        let entrance = self.entrance();
+        let entrance = self.entrance(self.folder.path());
         let mut command = Command::new(&entrance[0]);
         command.args(&entrance[1..]).arg("/bin/sh").arg("-eu").arg(self.folder.path().join("sandbox.sh"));
         command
@@ -131,7 +153,7 @@ impl Drop for Sandbox {
 /// It reads from a pipe that only this program holds, so it ends with this program, however that ends.
 fn first_process() -> Result<(Child, u32)> {
     let mut child = Command::new("/usr/bin/unshare")
-        .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private"])
+        .args(NAMESPACES)
         .args(["/bin/sh", "-c", "echo ready; exec cat >/dev/null"])
         .env_clear()
         .stdin(Stdio::piped())
@@ -147,7 +169,7 @@ fn first_process() -> Result<(Child, u32)> {
         Some(pid) if line == "ready\n" => Ok((child, pid)),
         _ => {
             let output = child.wait_with_output().context("can't wait for unshare")?;
-            bail!("this machine allows no namespaces: {}", String::from_utf8_lossy(&output.stderr).trim_end())
+            bail!("unshare failed: {}", String::from_utf8_lossy(&output.stderr).trim_end())
         }
     }
 }
