@@ -1,0 +1,2 @@
+ALTER TABLE products ADD COLUMN price INTEGER NOT NULL DEFAULT 0;
+UPDATE products SET price = CASE name WHEN 'oar' THEN 20 WHEN 'anchor' THEN 90 ELSE 45 END;
