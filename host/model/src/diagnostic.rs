@@ -82,8 +82,9 @@ impl Diagnostic {
 pub struct Diagnostics(Vec<Diagnostic>);
 
 impl Diagnostics {
+    /// Adds one, unless it is the same as the last.
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        if !self.0.contains(&diagnostic) {
+        if self.0.last() != Some(&diagnostic) {
             self.0.push(diagnostic);
         }
     }
@@ -106,9 +107,43 @@ impl Diagnostics {
         self.0.iter()
     }
 
-    /// Sorts by place: source, then position; what has no place comes last.
+    /// Sorts by place – source, then position; what has no place comes last – and drops repetitions.
     pub fn sort(&mut self) {
-        self.0.sort_by_key(|d| d.labels.first().map_or((true, None), |label| (false, Some(label.span))));
+        let place = |d: &Diagnostic| d.labels.first().map_or((true, None), |label| (false, Some(label.span)));
+        self.0.sort_by(|a, b| {
+            (place(a), a.severity, a.code, &a.message).cmp(&(place(b), b.severity, b.code, &b.message))
+        });
+        self.0.dedup();
+    }
+}
+
+impl IntoIterator for Diagnostics {
+    type Item = Diagnostic;
+    type IntoIter = std::vec::IntoIter<Diagnostic>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a Diagnostics {
+    type Item = &'a Diagnostic;
+    type IntoIter = std::slice::Iter<'a, Diagnostic>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+/// Shows a character in a message: visible ones in backticks, others by their code.
+pub(crate) fn show_char(c: char) -> String {
+    match c {
+        '\n' => "a line break".to_owned(),
+        '\t' => "a tab".to_owned(),
+        ' ' => "a blank".to_owned(),
+        '`' => "a backtick".to_owned(),
+        c if c.is_control() || c.is_whitespace() || crate::id::is_invisible(c) => {
+            format!("the character U+{:04X}", u32::from(c))
+        }
+        c => format!("`{c}`"),
     }
 }
 

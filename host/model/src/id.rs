@@ -16,7 +16,7 @@ pub enum IdError {
     Empty { what: &'static str },
     #[error("a {what} can't be longer than {limit} characters")]
     TooLong { what: &'static str, limit: usize },
-    #[error("a {what} can't contain {character:?}")]
+    #[error("a {what} can't contain {}", crate::diagnostic::show_char(*character))]
     Character { what: &'static str, character: char },
     #[error("a {what} can't begin or end with a blank")]
     Blank { what: &'static str },
@@ -46,12 +46,25 @@ fn check_name(what: &'static str, text: &str) -> Result<(), IdError> {
 }
 
 /// Whether a character could make a name look like another one: bidirectional controls and zero-width characters.
-fn is_invisible(c: char) -> bool {
+pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// The formats that schemas name, with what checks them.
+pub(crate) const FORMATS: &[(&str, fn(&str) -> Result<(), IdError>)] = &[
+    (ApplicationName::FORMAT, |text| ApplicationName::check(text)),
+    (ComponentName::FORMAT, |text| ComponentName::check(text)),
+    (TargetName::FORMAT, |text| TargetName::check(text)),
+    (EnvironmentName::FORMAT, |text| EnvironmentName::check(text)),
+    (ArtifactName::FORMAT, |text| ArtifactName::check(text)),
+    (SecretName::FORMAT, |text| SecretName::check(text)),
+    (PluginName::FORMAT, |text| PluginName::check(text)),
+    (Version::FORMAT, |text| Version::check(text)),
+    (KindRef::FORMAT, |text| text.parse::<KindRef>().map(drop)),
+];
+
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+    ($(#[$doc:meta])* $name:ident, $what:literal, $format:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
@@ -61,8 +74,15 @@ macro_rules! name {
             /// Returns the name, or why the text is none.
             pub fn new(text: impl AsRef<str>) -> Result<Self, IdError> {
                 let text = text.as_ref();
-                check_name($what, text)?;
+                Self::check(text)?;
                 Ok(Self(Arc::from(text)))
+            }
+
+            /// What schemas call it.
+            const FORMAT: &str = $format;
+
+            fn check(text: &str) -> Result<(), IdError> {
+                check_name($what, text)
             }
 
             pub fn as_str(&self) -> &str {
@@ -116,7 +136,7 @@ macro_rules! name {
                 true
             }
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": NAME_LIMIT })
+                schemars::json_schema!({ "type": "string", "minLength": 1, "maxLength": NAME_LIMIT, "format": Self::FORMAT })
             }
         }
     };
@@ -124,35 +144,35 @@ macro_rules! name {
 
 name!(
     /// An application: a product made of components.
-    ApplicationName, "application name"
+    ApplicationName, "application name", "launchway-application-name"
 );
 name!(
     /// A component of an application.
-    ComponentName, "component name"
+    ComponentName, "component name", "launchway-component-name"
 );
 name!(
     /// A target of an environment: a host or another endpoint.
-    TargetName, "target name"
+    TargetName, "target name", "launchway-target-name"
 );
 name!(
     /// An environment: a named set of targets, dictionaries, secrets and policy.
-    EnvironmentName, "environment name"
+    EnvironmentName, "environment name", "launchway-environment-name"
 );
 name!(
     /// An artifact of a release, as its manifest calls it.
-    ArtifactName, "artifact name"
+    ArtifactName, "artifact name", "launchway-artifact-name"
 );
 name!(
     /// A secret of an environment. The value is never in the model.
-    SecretName, "secret name"
+    SecretName, "secret name", "launchway-secret-name"
 );
 name!(
     /// A plugin, as a component type's first half names it.
-    PluginName, "plugin name"
+    PluginName, "plugin name", "launchway-plugin-name"
 );
 name!(
     /// A release's version: free text, compared for equality only.
-    Version, "version"
+    Version, "version", "launchway-version"
 );
 
 /// `plugin/kind`, such as `ssh/archive`.
@@ -161,6 +181,11 @@ name!(
 pub struct KindRef {
     pub plugin: PluginName,
     pub kind: Arc<str>,
+}
+
+impl KindRef {
+    /// What schemas call it.
+    const FORMAT: &str = "launchway-kind";
 }
 
 impl FromStr for KindRef {
@@ -199,7 +224,7 @@ impl JsonSchema for KindRef {
         true
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[^/]+/[^/]+$", "description": "`plugin/kind`, such as `ssh/file`" })
+        schemars::json_schema!({ "type": "string", "format": Self::FORMAT })
     }
 }
 

@@ -13,6 +13,7 @@ mod kind;
 mod plan;
 mod run;
 mod state;
+mod suggest;
 
 pub use change::{Cause, Change, Phase, PlannedStep, Problem, Proposal};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, SourceId, Sources, Span};
@@ -35,3 +36,4 @@ pub use state::{
     ApplicationState, Deployed, Dirty, Escalation, EscalationMethod, Fingerprint, HostKeyChecking, InstanceRecord,
     SshOptions, TargetSpec, Transport,
 };
+pub use suggest::closest;

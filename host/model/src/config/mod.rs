@@ -1,15 +1,27 @@
 //! The project's files: what people write, as typed values that know where each of them was written.
 
 mod application;
+mod document;
 mod environment;
+mod load;
+pub mod placeholder;
+pub mod pointer;
+mod reference;
+mod scalar_text;
+mod schema;
 mod selector;
+mod yaml;
 
 pub use application::{
     ActionUse, Application, Component, EdgeDetail, EdgeUse, Override, PluginSource, PluginSourceDetail,
     SubscriptionDetail, SubscriptionUse,
 };
+pub use document::Document;
 pub use environment::{
     Defaults, Dictionary, Environment, EnvironmentOverride, EnvironmentOverrides, EscalationConfig, FailurePolicy,
     OnFailure, SecretSource, Target,
 };
+pub use load::{Parsed, parse_application, parse_dictionary, parse_environment, parse_scalar};
+pub use reference::reference_markdown;
+pub use schema::{PropertySchema, SchemaError, SourceKind, application_schema, environment_schema, project_schema};
 pub use selector::{Selector, SelectorError};

@@ -108,7 +108,7 @@ impl JsonSchema for Selector {
         schemars::json_schema!({
             "type": "string",
             "minLength": 1,
-            "description": "Terms joined by commas, all of which must hold: `key=value`, `key!=value`, `key`, `!key`",
+            "format": "launchway-selector",
         })
     }
 }

@@ -1,0 +1,15 @@
+//! JSON Schemas: of the project's files, and of the properties that plugins publish.
+
+mod adapt;
+mod describe;
+mod explain;
+mod files;
+mod project;
+mod property;
+mod walk;
+
+pub(super) use explain::Finding;
+pub(super) use files::ConfigSchema;
+pub use files::{application_schema, environment_schema};
+pub use project::project_schema;
+pub use property::{PropertySchema, SchemaError, SourceKind};
