@@ -1,6 +1,6 @@
 //! A plan for people: what changes, why, and what differs; alike changes on many targets folded into one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
@@ -127,7 +127,7 @@ type GroupKey<'a> = (&'a str, &'static str, &'a [Cause], Vec<String>);
 
 fn groups(plan: &Plan, verbose: bool) -> Vec<Group<'_>> {
     let mut found: Vec<Group<'_>> = Vec::new();
-    let mut by_key: HashMap<GroupKey<'_>, usize> = HashMap::new();
+    let mut by_key: BTreeMap<GroupKey<'_>, usize> = BTreeMap::new();
     for (index, change) in plan.changes.iter().enumerate() {
         let Some(subject) = change.subject() else { continue };
         // What is created is all new: its properties are only looked at where they are shown.
