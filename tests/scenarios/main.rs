@@ -1,0 +1,12 @@
+//! What Launchway promises, tried with the real binary on real SSH servers. A file per theme.
+
+mod architecture;
+mod changes;
+mod interruption;
+mod names;
+mod order;
+mod output;
+mod rollback;
+mod scale;
+mod site;
+mod trouble;
