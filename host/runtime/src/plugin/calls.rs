@@ -1,0 +1,275 @@
+//! The calls of a plugin set: planning in batches, and acting one step at a time.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use launchway_model::{ApplicationName, KindRef, PlannedStep, PluginName, Problem, Proposal, StepReport};
+use serde_json::Value;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::bindings::{planning, types};
+use super::guest::{Answer, Cut, Question, ask, in_time, in_time_or_cancelled};
+use super::set::{Inner, PluginSet};
+use super::state::{Acting, CallState};
+use super::{
+    Activity, CallError, CallInstance, InspectCall, Limits, Outcome, PluginFault, StepCall, Verdict, answer, convert,
+};
+use crate::{Effects, StepSink};
+
+/// The steps for a proposal, or why it can't be.
+type PlanAnswer = Result<Vec<PlannedStep>, Vec<Problem>>;
+
+/// How much goes into one call of `plan`: an instance costs less the more share it, and a call must fit a guest's memory.
+const BATCH: usize = 512;
+const BATCH_BYTES: usize = 2 << 20;
+/// What the steps of a batch may take, in bytes; the guest's memory bounds them too.
+const PLAN_BYTES: usize = 64 << 20;
+
+impl PluginSet {
+    /// Returns what the plugin itself finds wrong in properties that satisfy the schema.
+    pub async fn validate(&self, kind: &KindRef, properties: &Value) -> Result<Vec<Problem>, PluginFault> {
+        let (name, properties) = (kind.kind.to_string(), properties.to_string());
+        let question: Question<Vec<types::Problem>> = Box::new(move |plugin, store| {
+            Box::pin(async move { plugin.launchway_plugin_planning().call_validate(store, &name, &properties).await })
+        });
+        let found = self.inner.ask_planning(&kind.plugin, Activity::Validating, question).await?;
+        Ok(answer::problems(found))
+    }
+
+    /// Returns one answer per proposal, in order. Batches are planned in parallel where the runtime allows it.
+    pub async fn plan(
+        &self,
+        plugin: &PluginName,
+        application: &ApplicationName,
+        proposals: &[Proposal],
+    ) -> Result<Vec<PlanAnswer>, PluginFault> {
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut running: JoinSet<Result<_, PluginFault>> = JoinSet::new();
+        let mut done: Vec<(usize, Vec<PlanAnswer>)> = Vec::new();
+        let mut next = 0;
+        while next < proposals.len() || !running.is_empty() {
+            if next < proposals.len() && running.len() < workers {
+                let (guests, range) = batch(application, proposals, next);
+                next = range.end;
+                let (inner, plugin) = (self.inner.clone(), plugin.clone());
+                running.spawn(async move { Ok((range.start, inner.plan_batch(&plugin, guests).await?)) });
+                continue;
+            }
+            match running.join_next().await {
+                Some(Ok(answers)) => done.push(answers?),
+                // Dropping the set ends the others.
+                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+                None => {}
+            }
+        }
+        done.sort_unstable_by_key(|(start, _)| *start);
+        Ok(done.into_iter().flat_map(|(_, answers)| answers).collect())
+    }
+
+    /// Carries a step out.
+    pub async fn apply(&self, call: StepCall) -> Result<Outcome, CallError> {
+        let (call, step) = ActingCall::of_step(call, Activity::Applying);
+        let instance = convert::instance_to_guest(&call.instance);
+        let plugin = call.plugin.clone();
+        let answer = self
+            .ask_acting(
+                call,
+                Box::new(move |plugin, store| {
+                    Box::pin(
+                        async move { plugin.launchway_plugin_deployment().call_apply(store, &instance, &step).await },
+                    )
+                }),
+            )
+            .await?;
+        answer::outcome(answer).map_err(|why| bad_answer(plugin, Activity::Applying, why))
+    }
+
+    /// Asks again about a step that answered [`Outcome::Pending`].
+    pub async fn poll(&self, call: StepCall, token: &str) -> Result<Outcome, CallError> {
+        let (call, step) = ActingCall::of_step(call, Activity::Applying);
+        let instance = convert::instance_to_guest(&call.instance);
+        let plugin = call.plugin.clone();
+        let token = token.to_owned();
+        let answer = self
+            .ask_acting(
+                call,
+                Box::new(move |plugin, store| {
+                    Box::pin(async move {
+                        plugin.launchway_plugin_deployment().call_poll(store, &instance, &step, &token).await
+                    })
+                }),
+            )
+            .await?;
+        answer::outcome(answer).map_err(|why| bad_answer(plugin, Activity::Applying, why))
+    }
+
+    /// Asks whether an interrupted step happened. The plugin can look, but not write.
+    pub async fn probe(&self, call: StepCall) -> Result<Verdict, CallError> {
+        let (call, step) = ActingCall::of_step(call, Activity::Probing);
+        let instance = convert::instance_to_guest(&call.instance);
+        let answer = self
+            .ask_acting(
+                call,
+                Box::new(move |plugin, store| {
+                    Box::pin(
+                        async move { plugin.launchway_plugin_deployment().call_probe(store, &instance, &step).await },
+                    )
+                }),
+            )
+            .await?;
+        Ok(answer::verdict(answer))
+    }
+
+    /// Asks what is there now. The plugin can look, but not write.
+    pub async fn inspect(&self, call: InspectCall) -> Result<StepReport, CallError> {
+        let call = ActingCall::of_inspection(call);
+        let instance = convert::instance_to_guest(&call.instance);
+        let plugin = call.plugin.clone();
+        let answer = self
+            .ask_acting(
+                call,
+                Box::new(move |plugin, store| {
+                    Box::pin(async move { plugin.launchway_plugin_deployment().call_inspect(store, &instance).await })
+                }),
+            )
+            .await?;
+        answer::report(answer).map_err(|why| bad_answer(plugin, Activity::Inspecting, why))
+    }
+
+    /// Asks a question with effects; a failure that the plugin answers with is an error.
+    async fn ask_acting<T: Send + 'static>(
+        &self,
+        call: ActingCall,
+        question: Question<Result<T, types::Failure>>,
+    ) -> Result<T, CallError> {
+        let (timeout, cancel, plugin) = (call.timeout, call.cancel.clone(), call.plugin.clone());
+        match in_time_or_cancelled(timeout, &cancel, self.inner.ask_acting(call, question)).await {
+            Ok(Answer { value: Ok(value), .. }) => Ok(value),
+            Ok(Answer { value: Err(failure), last_failure }) => {
+                Err(CallError::Failed(answer::failure(failure, last_failure)))
+            }
+            Err(Cut::Fault(fault)) => Err(CallError::Fault { plugin, fault }),
+            Err(Cut::TimedOut) => Err(CallError::TimedOut { after: timeout }),
+            Err(Cut::Cancelled) => Err(CallError::Cancelled),
+        }
+    }
+}
+
+impl Inner {
+    async fn plan_batch(
+        &self,
+        plugin: &PluginName,
+        proposals: Vec<planning::Proposal>,
+    ) -> Result<Vec<PlanAnswer>, PluginFault> {
+        let asked = proposals.len();
+        let at = Activity::Planning;
+        let question: Question<Vec<Result<Vec<planning::Step>, Vec<types::Problem>>>> =
+            Box::new(move |plugin, store| {
+                Box::pin(async move { plugin.launchway_plugin_planning().call_plan(store, &proposals).await })
+            });
+        let answers = self.ask_planning(plugin, at, question).await?;
+        answer::plans(asked, answers).map_err(|why| PluginFault::BadAnswer { at, why })
+    }
+
+    async fn ask_planning<T: Send + 'static>(
+        &self,
+        plugin: &PluginName,
+        at: Activity,
+        question: Question<T>,
+    ) -> Result<T, PluginFault> {
+        let linked = self.linked(plugin)?;
+        let sandbox = self.sandbox()?;
+        let _permit = sandbox.permit().await;
+        let limits = Limits { call_bytes: PLAN_BYTES, ..self.limits.clone() };
+        let call = ask(sandbox, &linked.planning, at, None, &limits, question);
+        Ok(in_time(limits.planning_time, at, call).await?.value)
+    }
+
+    async fn ask_acting<T: Send + 'static>(
+        &self,
+        call: ActingCall,
+        question: Question<T>,
+    ) -> Result<Answer<T>, PluginFault> {
+        let linked = self.linked(&call.plugin)?;
+        let sandbox = self.sandbox()?;
+        let _permit = sandbox.permit().await;
+        let imports: &super::bindings::DeployerPre<CallState> = match call.activity {
+            Activity::Applying => &linked.acting,
+            Activity::Probing | Activity::Inspecting => &linked.inspecting,
+            Activity::Describing | Activity::Validating | Activity::Planning => &linked.planning,
+        };
+        let acting = Acting {
+            effects: call.effects,
+            sink: call.sink,
+            artifacts: call.instance.artifacts,
+            secrets: call.instance.secrets,
+            started: call.started,
+        };
+        ask(sandbox, imports, call.activity, Some(acting), &self.limits, question).await
+    }
+}
+
+/// What all acting calls have in common.
+struct ActingCall {
+    activity: Activity,
+    plugin: PluginName,
+    instance: CallInstance,
+    effects: Arc<dyn Effects>,
+    sink: Arc<dyn StepSink>,
+    started: Instant,
+    timeout: Duration,
+    cancel: CancellationToken,
+}
+
+impl ActingCall {
+    fn of_step(call: StepCall, activity: Activity) -> (Self, planning::Step) {
+        let step = convert::step_to_guest(&call.step);
+        let StepCall { plugin, instance, effects, sink, started, timeout, cancel, .. } = call;
+        (Self { activity, plugin, instance, effects, sink, started, timeout, cancel }, step)
+    }
+
+    fn of_inspection(call: InspectCall) -> Self {
+        let InspectCall { plugin, instance, effects, sink, timeout, cancel } = call;
+        let (activity, started) = (Activity::Inspecting, Instant::now());
+        Self { activity, plugin, instance, effects, sink, started, timeout, cancel }
+    }
+}
+
+/// Returns the proposals from `start` that fit one call, and which they are.
+fn batch(
+    application: &ApplicationName,
+    proposals: &[Proposal],
+    start: usize,
+) -> (Vec<planning::Proposal>, Range<usize>) {
+    let mut guests = Vec::with_capacity(BATCH.min(proposals.len() - start));
+    let mut bytes = 0;
+    for proposal in &proposals[start..] {
+        let guest = convert::proposal_to_guest(application, proposal);
+        bytes += size(&guest);
+        if !guests.is_empty() && (bytes > BATCH_BYTES || guests.len() == BATCH) {
+            break;
+        }
+        guests.push(guest);
+    }
+    let end = start + guests.len();
+    (guests, start..end)
+}
+
+/// Returns about how much memory a proposal takes, in bytes.
+fn size(proposal: &planning::Proposal) -> usize {
+    let of = |instance: &types::Instance| instance.properties.len() + 256 * (1 + instance.artifacts.len());
+    let change = match &proposal.change {
+        planning::Change::Update(update) => of(&update.previous) + of(&update.desired),
+        planning::Change::Create(instance)
+        | planning::Change::Delete(instance)
+        | planning::Change::Refresh(instance)
+        | planning::Change::Act(instance) => of(instance),
+    };
+    change + 64 * proposal.causes.len()
+}
+
+fn bad_answer(plugin: PluginName, at: Activity, why: String) -> CallError {
+    CallError::Fault { plugin, fault: PluginFault::BadAnswer { at, why } }
+}
