@@ -1,0 +1,172 @@
+//! The database: opening it, its tables, and moving it to the current format.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::StoreError;
+
+/// Marks the file as ours: "LWAY".
+const APPLICATION_ID: i64 = 0x4c57_4159;
+
+/// How long one writer waits for another.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Each entry takes the format one up; entries are never edited once released.
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE applications (
+        id INTEGER PRIMARY KEY,
+        environment TEXT NOT NULL,
+        application TEXT NOT NULL,
+        lineage TEXT NOT NULL,
+        serial INTEGER NOT NULL,
+        fence INTEGER NOT NULL,
+        version TEXT,
+        release TEXT,
+        UNIQUE (environment, application)
+    ) STRICT;
+    CREATE TABLE instances (
+        application INTEGER NOT NULL REFERENCES applications,
+        component TEXT NOT NULL,
+        target TEXT NOT NULL,
+        confirmed TEXT,
+        dirty_run INTEGER,
+        dirty_to TEXT,
+        assumed INTEGER NOT NULL,
+        run INTEGER NOT NULL,
+        UNIQUE (application, component, target)
+    ) STRICT;
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        application INTEGER NOT NULL REFERENCES applications,
+        operation TEXT NOT NULL,
+        version TEXT NOT NULL,
+        plan TEXT NOT NULL,
+        plan_blob TEXT NOT NULL,
+        saved_plan INTEGER NOT NULL,
+        holder TEXT NOT NULL,
+        fence INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        started INTEGER NOT NULL,
+        finished INTEGER,
+        steps INTEGER NOT NULL,
+        changed INTEGER NOT NULL DEFAULT 0,
+        unchanged INTEGER NOT NULL DEFAULT 0,
+        failed INTEGER NOT NULL DEFAULT 0,
+        skipped INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX runs_of_application ON runs (application, id);
+    CREATE INDEX runs_of_plan ON runs (plan) WHERE saved_plan;
+    CREATE TABLE events (
+        run INTEGER NOT NULL REFERENCES runs,
+        number INTEGER NOT NULL,
+        body TEXT NOT NULL,
+        PRIMARY KEY (run, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE leases (
+        application INTEGER PRIMARY KEY REFERENCES applications,
+        run INTEGER NOT NULL,
+        fence INTEGER NOT NULL,
+        holder TEXT NOT NULL,
+        process TEXT,
+        since INTEGER NOT NULL,
+        heartbeat INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE durations (
+        application INTEGER NOT NULL REFERENCES applications,
+        step TEXT NOT NULL,
+        ms INTEGER NOT NULL,
+        PRIMARY KEY (application, step)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE releases (
+        application TEXT NOT NULL,
+        version TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        PRIMARY KEY (application, version)
+    ) STRICT, WITHOUT ROWID;
+"];
+
+/// Opens the database of a store's folder, making or upgrading it if need be.
+pub(crate) fn open(folder: &Path) -> Result<Connection, StoreError> {
+    let path = folder.join("launchway.db");
+    create_private(&path)?;
+    let mut connection = connect(&path)?;
+    if format_of(&connection, &path)? < MIGRATIONS.len() as i64 {
+        // Switching to WAL and creating tables is not for two processes at once.
+        let lock_path = folder.join("setup.lock");
+        let lock = create_private(&lock_path)?;
+        lock.lock().map_err(StoreError::io("lock", &lock_path))?;
+        migrate(&mut connection, &path)?;
+    }
+    Ok(connection)
+}
+
+/// Opens another connection to a database that [`open`] made ready.
+pub(crate) fn reopen(folder: &Path) -> Result<Connection, StoreError> {
+    connect(&folder.join("launchway.db"))
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let attempt = || {
+        let connection =
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        // A commit must outlast a power failure; frequent checkpoints cost more than they save.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 8000)?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    };
+    attempt().map_err(|error| StoreError::database(path, error))
+}
+
+/// Returns the format's number, 0 for an empty file.
+fn format_of(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let read = || {
+        let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        Ok((
+            number("PRAGMA user_version")?,
+            number("PRAGMA application_id")?,
+            number("SELECT count(*) FROM sqlite_schema")?,
+        ))
+    };
+    let (format, owner, tables) = read().map_err(|error| StoreError::database(path, error))?;
+    let known = MIGRATIONS.len() as i64;
+    match (format, owner, tables) {
+        (0, 0, 0) => Ok(0),
+        (_, APPLICATION_ID, _) if format > known => {
+            Err(StoreError::Newer { path: path.to_owned(), found: format, known })
+        }
+        (_, APPLICATION_ID, _) if format > 0 => Ok(format),
+        _ => Err(StoreError::NotAStore { path: path.to_owned() }),
+    }
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let failed = |error| StoreError::database(path, error);
+    connection.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).map_err(failed)?;
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    // Somebody else may have been faster.
+    let format = format_of(&transaction, path)?;
+    for migration in &MIGRATIONS[format as usize..] {
+        transaction.execute_batch(migration).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64).map_err(failed)?;
+    transaction.commit().map_err(failed)
+}
+
+/// Opens a file for writing; a new one is for its owner only. SQLite gives its side files the same mode.
+fn create_private(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(StoreError::io("open", path))
+}
