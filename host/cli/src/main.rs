@@ -1,1 +1,27 @@
-fn main() {}
+//! The `launchway` command: reads arguments and projects, wires the crates together, shows what comes of it.
+//!
+//! Owns the process: standard streams, signals, exit code. Not for: rules about plans or runs, which are the crates'
+//! own.
+
+mod adapters;
+mod args;
+mod commands;
+mod confirm;
+mod console;
+mod context;
+mod embedded;
+mod environment;
+mod error;
+mod exit;
+mod holder;
+mod live_run;
+mod planning;
+mod process;
+mod project;
+mod release;
+mod reporter;
+mod saved_plan;
+
+fn main() -> std::process::ExitCode {
+    process::main()
+}

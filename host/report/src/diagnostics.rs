@@ -45,11 +45,12 @@ fn snippets<'a>(sources: &'a Sources, labels: &'a [Label]) -> Vec<Snippet<'a, an
     let known = files.into_iter().filter_map(|id| sources.get(id).map(|(name, text)| (id, name, text)));
     known
         .map(|(id, name, text)| {
-            let annotations = labels.iter().enumerate().filter(|(_, label)| label.span.source == id).map(|(i, label)| {
-                let kind = if i == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-                let label_text = (!label.text.is_empty()).then(|| inline(&label.text));
-                kind.span(clamp(text, label.span.start, label.span.end)).label(label_text)
-            });
+            let annotations =
+                labels.iter().enumerate().filter(|(_, label)| label.span.source == id).map(|(i, label)| {
+                    let kind = if i == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+                    let label_text = (!label.text.is_empty()).then(|| inline(&label.text));
+                    kind.span(clamp(text, label.span.start, label.span.end)).label(label_text)
+                });
             Snippet::source(text).path(inline(name)).fold(true).annotations(annotations)
         })
         .collect()

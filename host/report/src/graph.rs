@@ -64,14 +64,12 @@ fn name(plan: &Plan) -> String {
 }
 
 fn label(plan: &Plan, node: &PlanNode) -> String {
-    let instance = |change: ChangeIndex| plan.change(change).map(|change| inline(&change.id.to_string())).unwrap_or_default();
+    let instance =
+        |change: ChangeIndex| plan.change(change).map(|change| inline(&change.id.to_string())).unwrap_or_default();
     match &node.kind {
-        NodeKind::Step(step) => format!(
-            "{}\n{}: {}",
-            instance(step.owner.change()),
-            step.step.phase.as_str(),
-            inline(&step.step.summary)
-        ),
+        NodeKind::Step(step) => {
+            format!("{}\n{}: {}", instance(step.owner.change()), step.step.phase.as_str(), inline(&step.step.summary))
+        }
         NodeKind::Commit { change } => format!("commit {}", instance(*change)),
         NodeKind::Join { label } => inline(label),
         NodeKind::Gate(Gate::Approve { message }) => format!("approve: {}", inline(message)),

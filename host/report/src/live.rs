@@ -102,7 +102,8 @@ impl Live {
             .iter()
             .map(|(node, running)| {
                 let key = self.progress.step(*node).map(|step| inline(&step.key.0)).unwrap_or_default();
-                let percent = running.fraction.map_or_else(String::new, |f| format!(" {:.0}%", f.clamp(0.0, 1.0) * 100.0));
+                let percent =
+                    running.fraction.map_or_else(String::new, |f| format!(" {:.0}%", f.clamp(0.0, 1.0) * 100.0));
                 let took = duration(now.0.saturating_sub(running.since.0));
                 let mark = if running.waiting { "…" } else { ">" };
                 format!("{mark} {key}{percent} ({took}) {}", self.paint.dim(shorten(&running.message)))
@@ -111,7 +112,11 @@ impl Live {
         let hidden = running.len().saturating_sub(RUNNING_LINES);
         for (i, line) in self.steps.iter().enumerate() {
             let last = i + 1 == RUNNING_LINES && hidden > 0;
-            let text = if last { format!("  and {} more running", hidden + 1) } else { running.get(i).cloned().unwrap_or_default() };
+            let text = if last {
+                format!("  and {} more running", hidden + 1)
+            } else {
+                running.get(i).cloned().unwrap_or_default()
+            };
             line.set_message(text);
         }
     }

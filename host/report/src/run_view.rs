@@ -82,8 +82,13 @@ pub fn runs_text(runs: &[RunRow], zone: &TimeZone) -> String {
 }
 
 fn versions(version: &VersionChange) -> String {
-    let text = |version: &Option<launchway_model::Version>| version.as_ref().map_or("-".to_owned(), |v| inline(v.as_str()));
-    if version.from == version.to { text(&version.to) } else { format!("{} → {}", text(&version.from), text(&version.to)) }
+    let text =
+        |version: &Option<launchway_model::Version>| version.as_ref().map_or("-".to_owned(), |v| inline(v.as_str()));
+    if version.from == version.to {
+        text(&version.to)
+    } else {
+        format!("{} → {}", text(&version.from), text(&version.to))
+    }
 }
 
 /// One step of a run: what became of its last attempt.
@@ -115,7 +120,16 @@ fn steps<'a>(view: &RunView<'a>) -> Vec<StepRow<'a>> {
         let row = slot.get_or_insert_with(|| {
             order.push(node.0 as usize);
             let summary = step(view.plan, node).map_or("", |step| &step.step.summary);
-            StepRow { step: key, node, summary, attempt: 0, started: None, finished: None, outcome: None, skipped: None }
+            StepRow {
+                step: key,
+                node,
+                summary,
+                attempt: 0,
+                started: None,
+                finished: None,
+                outcome: None,
+                skipped: None,
+            }
         });
         match &record.event {
             Event::StepStarted { attempt, .. } => {

@@ -221,8 +221,28 @@ mod tests {
     /// Bytes that are dense in what matters here.
     fn nasty() -> impl Strategy<Value = Vec<u8>> {
         let pieces: &[&[u8]] = &[
-            b"\x1b[", b"\x1b]0;", b"\x1b", b"\xc2\x9b", b"\xc2\x9d", b"\x9b", b"::", b":", b"##", b"#", b"vso[",
-            b"teamcity[", b"[", b"\n", b"\r", b" ", b"\x00", b"\x07", b"\xe2\x80\xa8", b"\xc2\xa0", b"\xc3\xa4", b"m",
+            b"\x1b[",
+            b"\x1b]0;",
+            b"\x1b",
+            b"\xc2\x9b",
+            b"\xc2\x9d",
+            b"\x9b",
+            b"::",
+            b":",
+            b"##",
+            b"#",
+            b"vso[",
+            b"teamcity[",
+            b"[",
+            b"\n",
+            b"\r",
+            b" ",
+            b"\x00",
+            b"\x07",
+            b"\xe2\x80\xa8",
+            b"\xc2\xa0",
+            b"\xc3\xa4",
+            b"m",
             b"\xff",
         ];
         let piece = prop::sample::select(pieces);

@@ -1,0 +1,315 @@
+//! The files of a release, from the project's folder or from an earlier release's record.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use launchway_model::{Artifact, ArtifactName, Digest};
+use launchway_planner::inputs::{FileProblem, FileSource, Files};
+use launchway_store::Store;
+use sha2::{Digest as _, Sha256};
+
+use super::pack::pack;
+use crate::error::{chain, io_text};
+use crate::release::{FileRole, ReleaseFile};
+
+/// Where the files are.
+pub(crate) enum Origin {
+    /// In the project's folder, which is canonical.
+    Project(PathBuf),
+    /// In the store, as an earlier release recorded them.
+    Release(Vec<ReleaseFile>),
+}
+
+/// Takes files into a release, each of them once.
+pub(crate) struct ReleaseFiles<'a> {
+    origin: Origin,
+    /// The application's `artifacts:`.
+    artifacts: &'a BTreeMap<ArtifactName, PathBuf>,
+    store: Option<&'a Store>,
+    /// Whether bytes go into the store; if not, only digests are worked out.
+    keep: bool,
+    taken: RefCell<BTreeMap<(FileRole, String), ReleaseFile>>,
+    /// What was rendered but not kept, for diffs.
+    rendered: RefCell<HashMap<Digest, Arc<[u8]>>>,
+}
+
+impl<'a> ReleaseFiles<'a> {
+    /// Takes files to work out digests; with `keep` their bytes go into the store.
+    pub(crate) fn new(
+        origin: Origin,
+        artifacts: &'a BTreeMap<ArtifactName, PathBuf>,
+        store: Option<&'a Store>,
+        keep: bool,
+    ) -> Self {
+        Self { origin, artifacts, store, keep, taken: RefCell::default(), rendered: RefCell::default() }
+    }
+
+    /// Returns the files taken so far, sorted.
+    pub(crate) fn taken(&self) -> Vec<ReleaseFile> {
+        self.taken.borrow().values().cloned().collect()
+    }
+
+    /// Returns the bytes of something that was rendered and not kept.
+    pub(crate) fn rendered_bytes(&self, digest: &Digest) -> Option<Vec<u8>> {
+        self.rendered.borrow().get(digest).map(|bytes| bytes.to_vec())
+    }
+
+    fn take(&self, role: FileRole, reference: &str) -> Result<ReleaseFile, FileProblem> {
+        let key = (role, reference.to_owned());
+        if let Some(known) = self.taken.borrow().get(&key) {
+            return Ok(known.clone());
+        }
+        let file = match &self.origin {
+            Origin::Release(files) => {
+                let recorded = files.iter().find(|file| file.role == role && file.reference == reference);
+                recorded.cloned().ok_or_else(|| problem(format!("the release has no file `{reference}`")))?
+            }
+            Origin::Project(folder) => self.take_from(folder, role, reference)?,
+        };
+        self.taken.borrow_mut().insert(key, file.clone());
+        Ok(file)
+    }
+
+    fn take_from(&self, folder: &Path, role: FileRole, reference: &str) -> Result<ReleaseFile, FileProblem> {
+        let relative = match role {
+            FileRole::Artifact => self.artifact_path(reference)?,
+            _ => PathBuf::from(reference),
+        };
+        let path = resolve(folder, &relative)?;
+        let shown = relative.display();
+        let is_folder = path.is_dir();
+        match role {
+            FileRole::File | FileRole::Template if is_folder => {
+                return Err(problem(format!("{shown} is a folder, a file is needed")));
+            }
+            FileRole::Directory if !is_folder => {
+                return Err(problem(format!("{shown} is a file, a folder is needed")));
+            }
+            // Reading a pipe or a device could go on for ever.
+            _ if !is_folder && !path.is_file() => {
+                return Err(problem(format!("{shown} is neither a file nor a folder")));
+            }
+            _ => {}
+        }
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let (file_name, (digest, size)) = if is_folder {
+            (format!("{name}.tar"), self.keep_folder(&path)?)
+        } else {
+            (name, self.keep_file(&path, &shown.to_string())?)
+        };
+        Ok(ReleaseFile { role, reference: reference.to_owned(), file_name, digest, size })
+    }
+
+    fn artifact_path(&self, name: &str) -> Result<PathBuf, FileProblem> {
+        if let Some(path) = self.artifacts.get(name) {
+            return Ok(path.clone());
+        }
+        let names = self.artifacts.keys().map(ArtifactName::as_str);
+        Err(FileProblem {
+            message: format!("there is no artifact `{name}`"),
+            hint: Some(nearest(name, names).map_or_else(
+                || "name it under `artifacts:` of launchway.yaml, with its path".to_owned(),
+                |near| format!("did you mean `{near}`?"),
+            )),
+        })
+    }
+
+    fn keep_file(&self, path: &Path, shown: &str) -> Result<(Digest, u64), FileProblem> {
+        match self.kept() {
+            Some(store) => store.put_file(path).map_err(|error| problem(chain(&error))),
+            None => {
+                let mut hash = Hashing::new(io::sink());
+                let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
+                copied.map_err(|error| problem(format!("can't read {shown}: {}", io_text(&error))))?;
+                Ok(hash.finish())
+            }
+        }
+    }
+
+    fn keep_folder(&self, path: &Path) -> Result<(Digest, u64), FileProblem> {
+        let skip =
+            self.store.map(|store| store.folder().canonicalize().unwrap_or_else(|_| store.folder().to_path_buf()));
+        let skip = skip.as_deref();
+        match self.kept() {
+            Some(store) => {
+                let fail = |error: io::Error| problem(format!("can't pack {}: {}", path.display(), io_text(&error)));
+                let file = tempfile::NamedTempFile::new_in(store.folder()).map_err(fail)?;
+                pack(path, skip, io::BufWriter::new(file.as_file())).map_err(|error| problem(chain(&error)))?;
+                store.put_file(file.path()).map_err(|error| problem(chain(&error)))
+            }
+            None => {
+                let mut hash = Hashing::new(io::sink());
+                pack(path, skip, &mut hash).map_err(|error| problem(chain(&error)))?;
+                Ok(hash.finish())
+            }
+        }
+    }
+
+    fn keep_bytes(&self, bytes: Vec<u8>) -> Result<Digest, FileProblem> {
+        match self.kept() {
+            Some(store) => store.put_bytes(&bytes).map_err(|error| problem(chain(&error))),
+            None => {
+                let digest = Digest::of(&bytes);
+                self.rendered.borrow_mut().insert(digest, bytes.into());
+                Ok(digest)
+            }
+        }
+    }
+
+    fn kept(&self) -> Option<&'a Store> {
+        self.store.filter(|_| self.keep)
+    }
+
+    /// Reads a template from the project.
+    fn project_text(&self, folder: &Path, reference: &str) -> Result<String, FileProblem> {
+        let path = resolve(folder, Path::new(reference))?;
+        if !path.is_file() {
+            return Err(problem(format!("{reference} is not a file")));
+        }
+        crate::project::read_text(&path).map_err(|error| problem(error.message))
+    }
+
+    fn release_text(&self, files: &[ReleaseFile], reference: &str) -> Result<String, FileProblem> {
+        let recorded = files.iter().find(|file| file.role == FileRole::Template && file.reference == reference);
+        let recorded = recorded.ok_or_else(|| problem(format!("the release has no template `{reference}`")))?;
+        let store = self.store.ok_or_else(|| problem("the release is in no store".to_owned()))?;
+        let bytes = store.read_blob(&recorded.digest).map_err(|error| problem(chain(&error)))?;
+        String::from_utf8(bytes).map_err(|_| problem(format!("the template `{reference}` is not UTF-8 text")))
+    }
+}
+
+impl Files for ReleaseFiles<'_> {
+    fn artifact(&self, source: FileSource, reference: &str, name: &str) -> Result<Artifact, FileProblem> {
+        let role = match source {
+            FileSource::File => FileRole::File,
+            FileSource::Directory => FileRole::Directory,
+            FileSource::Artifact => FileRole::Artifact,
+        };
+        let file = self.take(role, reference)?;
+        Ok(Artifact {
+            name: Arc::from(name),
+            file_name: Arc::from(file.file_name),
+            digest: file.digest,
+            size: file.size,
+            has_secrets: false,
+        })
+    }
+
+    fn text(&self, reference: &str) -> Result<String, FileProblem> {
+        let text = match &self.origin {
+            Origin::Project(folder) => self.project_text(folder, reference)?,
+            Origin::Release(files) => self.release_text(files, reference)?,
+        };
+        let key = (FileRole::Template, reference.to_owned());
+        if !self.taken.borrow().contains_key(&key) {
+            let size = text.len() as u64;
+            let digest = self.keep_bytes(text.clone().into_bytes())?;
+            let file_name = reference.rsplit('/').next().unwrap_or(reference).to_owned();
+            let file = ReleaseFile { role: FileRole::Template, reference: key.1.clone(), file_name, digest, size };
+            self.taken.borrow_mut().insert(key, file);
+        }
+        Ok(text)
+    }
+
+    fn rendered(
+        &self,
+        name: &str,
+        file_name: &str,
+        bytes: Vec<u8>,
+        has_secrets: bool,
+    ) -> Result<Artifact, FileProblem> {
+        let size = bytes.len() as u64;
+        let digest = self.keep_bytes(bytes)?;
+        Ok(Artifact { name: Arc::from(name), file_name: Arc::from(file_name), digest, size, has_secrets })
+    }
+}
+
+/// Returns the path of something inside the project; what leads out of it is refused.
+fn resolve(folder: &Path, relative: &Path) -> Result<PathBuf, FileProblem> {
+    let shown = relative.display();
+    if relative.as_os_str().is_empty() {
+        return Err(problem("the path is empty".to_owned()));
+    }
+    if relative.is_absolute() {
+        return Err(FileProblem {
+            message: format!("{shown} is an absolute path"),
+            hint: Some("paths of a release are relative to the project's folder".to_owned()),
+        });
+    }
+    let joined = folder.join(relative);
+    let real = joined.canonicalize().map_err(|error| missing(folder, relative, &error))?;
+    if !real.starts_with(folder) {
+        return Err(FileProblem {
+            message: format!("{shown} leads out of the project"),
+            hint: Some("a release holds only what is inside the project's folder".to_owned()),
+        });
+    }
+    Ok(real)
+}
+
+fn missing(folder: &Path, relative: &Path, error: &io::Error) -> FileProblem {
+    if error.kind() != io::ErrorKind::NotFound {
+        return problem(format!("can't read {}: {}", relative.display(), io_text(error)));
+    }
+    // Only names inside the project are suggested.
+    let plain = relative.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+    let near = plain.then(|| similar_file(folder, relative)).flatten();
+    FileProblem {
+        message: format!("no such file: {}", relative.display()),
+        hint: near.map(|near| format!("did you mean `{}`?", near.display())),
+    }
+}
+
+fn similar_file(folder: &Path, relative: &Path) -> Option<PathBuf> {
+    let parent = relative.parent().unwrap_or(Path::new(""));
+    let wanted = relative.file_name()?.to_str()?;
+    let entries = std::fs::read_dir(folder.join(parent)).ok()?;
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    nearest(wanted, names.iter().map(String::as_str)).map(|name| parent.join(name))
+}
+
+/// Returns the name that was probably meant.
+pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let scored = names.map(|name| (strsim::damerau_levenshtein(wanted, name), name));
+    let limit = (wanted.chars().count() / 3).max(1);
+    scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+}
+
+fn problem(message: String) -> FileProblem {
+    FileProblem { message, hint: None }
+}
+
+/// Works out the digest and the size of what is written through it.
+struct Hashing<W> {
+    inner: W,
+    hash: Sha256,
+    size: u64,
+}
+
+impl<W: Write> Hashing<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, hash: Sha256::new(), size: 0 }
+    }
+
+    fn finish(self) -> (Digest, u64) {
+        (Digest::from_bytes(self.hash.finalize().into()), self.size)
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hash.update(&bytes[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}

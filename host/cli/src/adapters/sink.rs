@@ -1,0 +1,80 @@
+//! Where a running step's output goes: its log, always and in full; whoever watches, as long as he keeps up.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use launchway_model::{LogLevel, NodeId, Signal, Stream};
+use launchway_runtime::StepSink;
+use launchway_store::LogWriter;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// How much output may be on its way to whoever watches, in bytes; what comes on top is only in the log.
+const IN_FLIGHT: usize = 8 * 1024 * 1024;
+
+/// How much output has been sent and not yet shown.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct OutputBudget(Arc<AtomicUsize>);
+
+impl OutputBudget {
+    fn take(&self, bytes: usize) -> bool {
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
+            (used + bytes <= IN_FLIGHT).then_some(used + bytes)
+        });
+        taken.is_ok()
+    }
+
+    /// Tells that a signal was shown.
+    pub(crate) fn shown(&self, signal: &Signal) {
+        if let Signal::Output { bytes, .. } = signal {
+            self.0.fetch_sub(bytes.len(), Ordering::Relaxed);
+        }
+    }
+}
+
+pub(super) struct Sink {
+    pub(super) node: NodeId,
+    /// None once it can't be written: a full disk must not stop what the journal allows.
+    pub(super) log: Mutex<Option<LogWriter>>,
+    pub(super) signals: UnboundedSender<Signal>,
+    pub(super) budget: OutputBudget,
+}
+
+impl Sink {
+    fn write(&self, bytes: &[u8]) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = log.as_mut()
+            && writer.append(bytes).is_err()
+        {
+            *log = None;
+        }
+    }
+
+    fn send(&self, signal: Signal) {
+        // Nobody watches any more: the run goes on.
+        let _ = self.signals.send(signal);
+    }
+}
+
+impl StepSink for Sink {
+    fn output(&self, stream: Stream, bytes: &[u8]) {
+        self.write(bytes);
+        if self.budget.take(bytes.len()) {
+            self.send(Signal::Output { node: self.node, stream, bytes: Arc::from(bytes) });
+        }
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        let word = match level {
+            LogLevel::Debug => "debug",
+            LogLevel::Info => "info",
+            LogLevel::Warn => "warning",
+            LogLevel::Error => "error",
+        };
+        self.write(format!("[{word}] {message}\n").as_bytes());
+        self.send(Signal::Log { node: self.node, level, message: Arc::from(message) });
+    }
+
+    fn progress(&self, fraction: Option<f32>, message: &str) {
+        self.send(Signal::Progress { node: self.node, fraction, message: Arc::from(message) });
+    }
+}

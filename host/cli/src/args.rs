@@ -1,0 +1,226 @@
+//! The command line, as clap reads it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
+
+/// Deploy applications: plan from the difference, run in parallel through sandboxed plugins.
+#[derive(Parser, Debug)]
+#[command(name = "launchway", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Global {
+    /// Work in this folder, or in the nearest one above it that holds a launchway.yaml
+    #[arg(short = 'C', long = "directory", global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub directory: Option<PathBuf>,
+    /// Use this environment; needed only if there are several in environments/
+    #[arg(short, long, global = true, value_name = "NAME")]
+    pub environment: Option<String>,
+    /// Print JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say only what went wrong
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more; tools' output too
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Use no colours and draw nothing
+    #[arg(long, global = true)]
+    pub no_color: bool,
+    /// Keep state, journal and artifacts in this folder [default: .launchway in the project]
+    #[arg(long, global = true, env = "LAUNCHWAY_STORE", value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub store: Option<PathBuf>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Write a small project that deploys to this machine
+    Init(InitArgs),
+    /// Check the project's files
+    Validate(ReleaseArgs),
+    /// Show what a deployment would change, and why
+    Plan(PlanArgs),
+    /// Deploy: plan, ask, run
+    Deploy(DeployArgs),
+    /// Show what is deployed where
+    Status,
+    /// Restore what a run changed, or deploy an earlier release again
+    Rollback(RollbackArgs),
+    /// Remove the application from the environment
+    Undeploy(UndeployArgs),
+    /// List runs, the newest first
+    Runs(RunsArgs),
+    /// Show a run with its steps and how long they took
+    Show(ShowArgs),
+    /// Draw the plan's graph
+    Graph(GraphArgs),
+    /// Print the JSON Schema of a project file, for editors
+    Schema(SchemaArgs),
+    /// Print a completion script
+    Completions(CompletionsArgs),
+    /// Look at plugins
+    #[command(subcommand)]
+    Plugin(PluginCommand),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// The application's name [default: the folder's]
+    pub name: Option<String>,
+}
+
+/// Which release, with which values.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct ReleaseArgs {
+    /// The release's version, in place of the one in launchway.yaml
+    #[arg(long, value_name = "VERSION")]
+    pub version: Option<String>,
+    /// A value for placeholders, before all dictionaries
+    #[arg(long, value_name = "KEY=VALUE", action = clap::ArgAction::Append)]
+    pub set: Vec<String>,
+}
+
+/// Which part of the application.
+#[derive(Args, Debug, Clone, Default)]
+pub(crate) struct PartArgs {
+    /// Only this component (`*` and `?` match); `!NAME` leaves it out; may be repeated
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+    pub component: Vec<String>,
+    /// Only this target (`*` and `?` match); `!NAME` leaves it out; may be repeated
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+    pub target: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Save the plan for `launchway deploy FILE`
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// Exit with 10 if there are changes
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DeployArgs {
+    /// Run this saved plan as it is
+    #[arg(value_name = "PLANFILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["version", "set", "component", "target"])]
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RollbackArgs {
+    /// The run whose changes are undone [default: the last one]
+    #[arg(value_name = "RUN", conflicts_with = "to")]
+    pub run: Option<u64>,
+    /// Deploy this earlier release again
+    #[arg(long, value_name = "VERSION")]
+    pub to: Option<String>,
+    /// A value for placeholders, before all dictionaries; only with --to
+    #[arg(long, value_name = "KEY=VALUE", requires = "to", action = clap::ArgAction::Append)]
+    pub set: Vec<String>,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct UndeployArgs {
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunsArgs {
+    /// How many
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+    pub limit: usize,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// The run's number
+    #[arg(value_name = "RUN")]
+    pub run: u64,
+    /// Only steps whose key contains this
+    #[arg(long, value_name = "STEP")]
+    pub step: Option<String>,
+    /// Print the steps' logs
+    #[arg(long)]
+    pub log: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// The drawing language
+    #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
+    pub format: GraphFormat,
+    /// As if nothing were deployed yet
+    #[arg(long)]
+    pub all: bool,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum GraphFormat {
+    Dot,
+    Mermaid,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SchemaArgs {
+    /// Of which file
+    #[arg(value_enum, default_value_t = SchemaOf::Application)]
+    pub of: SchemaOf,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SchemaOf {
+    Application,
+    Environment,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    #[arg(value_enum)]
+    pub shell: Shell,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum PluginCommand {
+    /// List the plugins the project can use
+    List,
+    /// Describe a plugin: its types and their properties
+    Info {
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}

@@ -1,0 +1,105 @@
+use std::path::Path;
+
+use launchway_model::{Operation, Plan};
+use launchway_report::{Events, inline};
+use launchway_store::Store;
+
+use super::plan::{nothing, text};
+use crate::args::{DeployArgs, Global, PartArgs};
+use crate::confirm::confirm;
+use crate::console::Console;
+use crate::context::{Context, set_values, store_error};
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
+use crate::live_run::{self, LiveRun, unchanged_json};
+use crate::planning::{Ready, Wish, make};
+use crate::saved_plan::SavedPlan;
+
+/// Deploys the project, or runs a saved plan.
+pub(super) fn run(global: &Global, console: Console, args: &DeployArgs) -> Result<Exit> {
+    if let Some(path) = &args.plan {
+        return saved(global, console, path, args.yes);
+    }
+    let set = set_values(&args.release.set)?;
+    let mut context = Context::open(global, console)?;
+    let store = context.store()?;
+    let wish = Wish::Project { version: args.release.version.as_deref(), set };
+    let ready = make(&mut context, wish, &args.part, Some(&store), true, None)?;
+    execute(&context, &store, ready, args.yes, false)
+}
+
+/// Shows a plan, asks, and runs it.
+pub(super) fn execute(context: &Context, store: &Store, ready: Ready, yes: bool, saved: bool) -> Result<Exit> {
+    let console = context.console;
+    console.warnings(&context.sources, &ready.warnings);
+    if ready.plan.is_empty() {
+        if console.json {
+            console.data(&Events::header(&ready.plan, ready.digest))?;
+            console.data(&unchanged_json())?;
+        } else {
+            console.say(&format!("{}\n", nothing(&ready.plan)));
+        }
+        return Ok(Exit::Done);
+    }
+    if !console.json {
+        console.say(&text(&ready.plan, &ready.rendered, Some(store), console.paint_err, console.verbose));
+    }
+    // Records alone are no reason to ask: nothing is touched.
+    if ready.plan.step_count() > 0 {
+        confirm(console, yes, &question(&ready.plan))?;
+    }
+    let Ready { plan, digest, environment, plugins, release, .. } = ready;
+    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, release, saved })
+}
+
+fn question(plan: &Plan) -> String {
+    let environment = inline(plan.environment.as_str());
+    match plan.operation {
+        Operation::Deploy => format!("Deploy to {environment}?"),
+        Operation::Undeploy => format!("Undeploy from {environment}?"),
+        Operation::Rollback { .. } | Operation::RollbackTo { .. } => format!("Roll back on {environment}?"),
+    }
+}
+
+fn saved(global: &Global, console: Console, path: &Path, yes: bool) -> Result<Exit> {
+    let saved = SavedPlan::read(path)?;
+    let name = saved.plan.environment.as_str();
+    if global.environment.as_deref().is_some_and(|asked| asked != name) {
+        return Err(CliError::usage("usage", format!("the plan is for the environment `{name}`")));
+    }
+    let global = Global { environment: Some(name.to_owned()), ..global.clone() };
+    let mut context = Context::open(&global, console)?;
+    if saved.plan.application != *context.application() {
+        let (of, here) = (&saved.plan.application, context.application());
+        return Err(CliError::usage(
+            "usage",
+            format!("the plan is for the application `{of}`, the project is `{here}`"),
+        ));
+    }
+    let store = context.store()?;
+    let state = store.state(&saved.plan.environment, context.application()).map_err(|error| store_error(&error))?;
+    let basis = &saved.plan.basis;
+    if state.lineage != basis.lineage || state.serial != basis.serial {
+        return Err(stale("the state has changed"));
+    }
+    // Planned anew only to see whether it would come from the same: the files are read, nothing is touched.
+    let version = saved.release.version.clone();
+    let wish = Wish::Project { version: Some(version.as_str()), set: saved.set.clone() };
+    let anew = make(&mut context, wish, &PartArgs::default(), Some(&store), true, Some(state))?;
+    let now = &anew.plan.basis;
+    if now.environment != basis.environment {
+        return Err(stale("the environment's files have changed"));
+    }
+    if now.release != basis.release {
+        return Err(stale("the release's files have changed"));
+    }
+    if basis.plugins.iter().any(|(plugin, digest)| anew.plugins.digest(plugin) != Some(*digest)) {
+        return Err(stale("a plugin has changed"));
+    }
+    let ready = Ready { plan: saved.plan, digest: saved.digest, release: Some(saved.release), ..anew };
+    execute(&context, &store, ready, yes, true)
+}
+
+fn stale(what: &str) -> CliError {
+    CliError::new(Exit::Refused, "stale-plan", format!("{what} since the plan was made")).hint("make a new plan")
+}

@@ -1,0 +1,40 @@
+use launchway_model::{ApplicationState, Lineage};
+use launchway_report::{dot, mermaid};
+use launchway_store::NEW_LINEAGE;
+use serde_json::json;
+
+use crate::args::{Global, GraphArgs, GraphFormat};
+use crate::console::Console;
+use crate::context::{Context, set_values};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::planning::{Wish, make};
+
+/// Draws the plan's graph.
+pub(super) fn run(global: &Global, console: Console, args: &GraphArgs) -> Result<Exit> {
+    let set = set_values(&args.release.set)?;
+    let mut context = Context::open(global, console)?;
+    let store = context.store_if_any()?;
+    let nothing = if args.all {
+        let environment = context.environment_name()?;
+        Some(ApplicationState::empty(environment, context.application().clone(), Lineage(NEW_LINEAGE.into())))
+    } else {
+        None
+    };
+    let wish = Wish::Project { version: args.release.version.as_deref(), set };
+    let ready = make(&mut context, wish, &args.part, store.as_ref(), false, nothing)?;
+    console.warnings(&context.sources, &ready.warnings);
+    let (format, drawing) = match args.format {
+        GraphFormat::Dot => ("dot", dot(&ready.plan)),
+        GraphFormat::Mermaid => ("mermaid", mermaid(&ready.plan)),
+    };
+    if console.json {
+        console.data(&launchway_report::document(&json!({ "format": format, "graph": drawing })))?;
+    } else {
+        console.data(&drawing)?;
+        if ready.plan.nodes.is_empty() {
+            console.say("Nothing would be done; --all draws it as if nothing were deployed yet.\n");
+        }
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,71 @@
+use std::collections::BTreeMap;
+
+use launchway_model::{Digest, Plan};
+use launchway_report::{Paint, PlanViewOptions, diagnostics_json, plan_json, plan_text};
+use launchway_store::Store;
+
+use crate::args::{Global, PlanArgs};
+use crate::console::Console;
+use crate::context::{Context, set_values};
+use crate::error::Result;
+use crate::exit::Exit;
+use crate::planning::{Wish, make, shown};
+use crate::saved_plan::SavedPlan;
+
+/// Shows what a deployment would change.
+pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<Exit> {
+    let set = set_values(&args.release.set)?;
+    let mut context = Context::open(global, console)?;
+    // Only a saved plan needs its bytes to be kept.
+    let keep = args.output.is_some();
+    let store = if keep { Some(context.store()?) } else { context.store_if_any()? };
+    let wish = Wish::Project { version: args.release.version.as_deref(), set: set.clone() };
+    let ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
+    let warnings = diagnostics_json(&context.sources, &ready.warnings);
+    console.warnings(&context.sources, &ready.warnings);
+    if console.json {
+        console.data(&plan_json(&ready.plan, ready.digest, &warnings))?;
+    } else {
+        console.data(&text(&ready.plan, &ready.rendered, store.as_ref(), console.paint, console.verbose))?;
+    }
+    let changes = !ready.plan.is_empty();
+    if let (Some(path), Some(release)) = (&args.output, ready.release) {
+        SavedPlan::new(ready.plan, set, release).write(path)?;
+        console.say(&format!("Saved; run it with: launchway deploy {}\n", shown(path).display()));
+    }
+    Ok(if changes && args.exit_code { Exit::Changes } else { Exit::Done })
+}
+
+/// Returns a plan for people, with what differs in rendered files.
+pub(super) fn text(
+    plan: &Plan,
+    rendered: &BTreeMap<Digest, Vec<u8>>,
+    store: Option<&Store>,
+    paint: Paint,
+    verbose: bool,
+) -> String {
+    if plan.is_empty() {
+        return format!("{}\n", nothing(plan));
+    }
+    let blobs = |digest: &Digest| {
+        let known = rendered.get(digest).cloned();
+        known.or_else(|| store.and_then(|store| store.read_blob(digest).ok()))
+    };
+    plan_text(plan, PlanViewOptions { paint, verbose, blobs: Some(&blobs) })
+}
+
+/// Says that there is nothing to do.
+pub(super) fn nothing(plan: &Plan) -> String {
+    let application = launchway_report::inline(plan.application.as_str());
+    let environment = launchway_report::inline(plan.environment.as_str());
+    match &plan.version.to {
+        Some(version) => {
+            let version = launchway_report::inline(version.as_str());
+            format!(
+                "Nothing to do: {application} {version} is what {environment} has ({} unchanged).",
+                plan.unchanged.len()
+            )
+        }
+        None => format!("Nothing to do: {environment} has nothing of {application}."),
+    }
+}

@@ -1,0 +1,32 @@
+use launchway_model::RunId;
+
+use super::deploy::execute;
+use crate::args::{Global, RollbackArgs};
+use crate::console::Console;
+use crate::context::{Context, set_values, store_error, version};
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
+use crate::holder::now;
+use crate::planning::{Wish, make};
+
+/// Restores what a run changed, or deploys an earlier release again.
+pub(super) fn run(global: &Global, console: Console, args: &RollbackArgs) -> Result<Exit> {
+    let set = set_values(&args.set)?;
+    let mut context = Context::open(global, console)?;
+    let store = context.store()?;
+    let wish = match (&args.to, args.run) {
+        (Some(text), _) => Wish::Recorded { version: version(text)?, set },
+        (None, Some(run)) => Wish::Before(RunId(run)),
+        (None, None) => {
+            let environment = context.environment_name()?;
+            let last = store.last_run(&environment, context.application(), now());
+            let last = last.map_err(|error| store_error(&error))?.ok_or_else(|| {
+                let message = format!("nothing of {} ever ran on {environment}", context.application());
+                CliError::usage("unknown-run", message)
+            })?;
+            Wish::Before(last.id)
+        }
+    };
+    let ready = make(&mut context, wish, &args.part, Some(&store), true, None)?;
+    execute(&context, &store, ready, args.yes, false)
+}

@@ -1,0 +1,187 @@
+//! What commands on a project begin with: its files, its plugins, its store.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use launchway_model::config::{Application, parse_scalar};
+use launchway_model::{ApplicationName, ApplicationState, EnvironmentName, Lineage, PluginName, Sources, Version};
+use launchway_runtime::{CachePlace, PluginFile, PluginOptions, PluginSet};
+use launchway_store::{NEW_LINEAGE, Store, StoreError};
+use serde_json::Value;
+
+use crate::adapters::LazyRuntime;
+use crate::args::Global;
+use crate::console::Console;
+use crate::embedded::EMBEDDED;
+use crate::environment::{self, LoadedEnvironment};
+use crate::error::{CliError, Result, chain};
+use crate::exit::Exit;
+use crate::process::COMPILE_PLUGIN;
+use crate::project::{self, Project};
+
+/// The store's folder within a project.
+const STORE: &str = ".launchway";
+
+/// A project at work.
+pub(crate) struct Context {
+    pub console: Console,
+    pub sources: Sources,
+    pub project: Project,
+    pub runtime: LazyRuntime,
+    environment: Option<String>,
+    store: PathBuf,
+}
+
+impl Context {
+    /// Finds the project and reads its main file.
+    pub(crate) fn open(global: &Global, console: Console) -> Result<Self> {
+        let dir = project::find(global.directory.as_deref())?;
+        let store = store_folder(global, &dir);
+        let mut sources = Sources::default();
+        let project = Project::load(dir, &mut sources)?;
+        let environment = global.environment.clone();
+        Ok(Self { console, sources, project, runtime: LazyRuntime::default(), environment, store })
+    }
+
+    pub(crate) fn application(&self) -> &ApplicationName {
+        &self.project.application.value.application
+    }
+
+    /// Returns the environment asked for, or the only one.
+    pub(crate) fn environment_name(&self) -> Result<EnvironmentName> {
+        environment::choose(&self.project.dir, self.environment.as_deref())
+    }
+
+    /// Reads the environment asked for, or the only one.
+    pub(crate) fn load_environment(&mut self) -> Result<LoadedEnvironment> {
+        let name = self.environment_name()?;
+        environment::load(&self.project.dir, &name, &mut self.sources)
+    }
+
+    /// Returns the project's plugins and those of the binary.
+    pub(crate) fn plugins(&self) -> Result<PluginSet> {
+        plugins_of(&self.project.application.value, &self.project.dir)
+    }
+
+    /// Opens the store, creating it if need be.
+    pub(crate) fn store(&self) -> Result<Store> {
+        Store::open(&self.store).map_err(|error| store_error(&error))
+    }
+
+    /// Opens the store if there is one: looking at something leaves no traces.
+    pub(crate) fn store_if_any(&self) -> Result<Option<Store>> {
+        if self.store.join("launchway.db").exists() { self.store().map(Some) } else { Ok(None) }
+    }
+
+    /// Returns the recorded state of the application.
+    pub(crate) fn state(&self, store: Option<&Store>, environment: &EnvironmentName) -> Result<ApplicationState> {
+        match store {
+            Some(store) => store.state(environment, self.application()).map_err(|error| store_error(&error)),
+            None => Ok(ApplicationState::empty(
+                environment.clone(),
+                self.application().clone(),
+                Lineage(NEW_LINEAGE.into()),
+            )),
+        }
+    }
+
+    /// Returns the version to deploy: the one given, or the one in the project.
+    pub(crate) fn version(&self, given: Option<&str>) -> Result<Version> {
+        match (given, &self.project.application.value.version) {
+            (Some(text), _) => version(text),
+            (None, Some(version)) => Ok(version.clone()),
+            (None, None) => Err(CliError::usage("no-version", "the release has no version")
+                .hint(format!("give one with --version, or write `version:` in {}", project::FILE))),
+        }
+    }
+}
+
+/// Returns the store's folder: the one asked for, or the project's own.
+fn store_folder(global: &Global, project: &Path) -> PathBuf {
+    global.store.clone().unwrap_or_else(|| project.join(STORE))
+}
+
+/// Returns a version from the command line.
+pub(crate) fn version(text: &str) -> Result<Version> {
+    Version::new(text).map_err(|error| CliError::usage("usage", format!("`{text}` is no version: {error}")))
+}
+
+/// Returns the plugins of the binary.
+pub(crate) fn binary_plugins() -> Result<PluginSet> {
+    load_plugins(&[])
+}
+
+/// Returns the plugins of the binary and those that an application names.
+pub(crate) fn plugins_of(application: &Application, folder: &Path) -> Result<PluginSet> {
+    let files: Vec<PluginFile> = application
+        .plugins
+        .iter()
+        .map(|(name, source)| PluginFile {
+            name: name.clone(),
+            path: folder.join(source.file()),
+            grant: source.grant().to_vec(),
+        })
+        .collect();
+    load_plugins(&files)
+}
+
+fn load_plugins(files: &[PluginFile]) -> Result<PluginSet> {
+    let options = PluginOptions { compiler: compiler()?, cache: CachePlace::of_user(), ..PluginOptions::default() };
+    PluginSet::load(EMBEDDED, files, options).map_err(|errors| {
+        let hint = errors.iter().find_map(launchway_runtime::LoadError::hint);
+        let messages: Vec<String> = errors.iter().map(|error| chain(error)).collect();
+        let error = CliError::usage("plugin", messages.join("\n"));
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })
+}
+
+fn compiler() -> Result<Vec<OsString>> {
+    let this = std::env::current_exe().map_err(|error| CliError::internal(&error))?;
+    Ok(vec![this.into_os_string(), OsString::from(COMPILE_PLUGIN)])
+}
+
+/// Says what is missing when a binary without plugins meets a project that needs some.
+pub(crate) fn missing_plugins_hint(plugins: &PluginSet, needed: &PluginName) -> Option<String> {
+    let is_bare = EMBEDDED.is_empty() && plugins.info(needed).is_none();
+    is_bare.then(|| "this binary was built without plugins; build with `cargo xtask build`".to_owned())
+}
+
+/// Reads `--set KEY=VALUE`.
+pub(crate) fn set_values(given: &[String]) -> Result<BTreeMap<String, Value>> {
+    let mut values = BTreeMap::new();
+    for text in given {
+        let pair = text.split_once('=').filter(|(key, _)| !key.trim().is_empty());
+        let (key, value) =
+            pair.ok_or_else(|| CliError::usage("usage", format!("--set takes KEY=VALUE, not `{text}`")))?;
+        if values.insert(key.trim().to_owned(), parse_scalar(value)).is_some() {
+            return Err(CliError::usage("usage", format!("--set gives `{}` twice", key.trim())));
+        }
+    }
+    Ok(values)
+}
+
+/// Tells what users can do something about from bugs.
+pub(crate) fn store_error(error: &StoreError) -> CliError {
+    use StoreError as E;
+    let (exit, hint) = match error {
+        E::Io { .. } => (Exit::Usage, Some("--store DIR or LAUNCHWAY_STORE names another folder")),
+        E::ReadOnly { .. } => (Exit::Usage, Some("make the store's folder writable, or name another one with --store")),
+        E::NotAStore { .. } | E::Corrupt { .. } => {
+            (Exit::Usage, Some("restore it from a backup; without it launchway does not know what is deployed"))
+        }
+        E::Newer { .. } | E::PlanFormat { .. } => (Exit::Usage, Some("use a newer launchway")),
+        E::Full { .. } => (Exit::Usage, Some("free some space and run it again")),
+        E::LeaseLost { .. } => (Exit::Locked, Some("`launchway runs` shows which run took over")),
+        E::Busy { .. } => (Exit::Locked, Some("wait for the other process, then run it again")),
+        _ => (Exit::Internal, None),
+    };
+    let converted = CliError::new(exit, "store", chain(error));
+    match hint {
+        Some(hint) => converted.hint(hint),
+        None => converted,
+    }
+}

@@ -1,0 +1,3 @@
+//! The plugins that were built into this binary.
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

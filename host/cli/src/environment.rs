@@ -1,0 +1,132 @@
+//! Environments on disk: which there are, and what one says.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use launchway_model::config::{Dictionary, Environment, Parsed, parse_dictionary, parse_environment};
+use launchway_model::{Diagnostic, Diagnostics, Digest, EnvironmentName, Sources};
+use serde_json::Value;
+
+use crate::error::{CliError, Result};
+use crate::project::read_text;
+
+/// The folder of a project that holds its environments.
+pub(crate) const FOLDER: &str = "environments";
+
+/// An environment with the files it refers to.
+pub(crate) struct LoadedEnvironment {
+    pub environment: Parsed<Environment>,
+    /// By the path that the environment's file gives.
+    pub dictionaries: BTreeMap<PathBuf, Parsed<BTreeMap<String, Value>>>,
+    /// Of the environment's file and all its dictionaries.
+    pub digest: Digest,
+}
+
+/// Returns the names of all environments, sorted.
+pub(crate) fn names(project: &Path) -> Result<Vec<String>> {
+    let folder = project.join(FOLDER);
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(CliError::file("read", &folder, &error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| CliError::file("read", &folder, &error))?.path();
+        let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        if let (true, true, Some(stem)) = (is_yaml, path.is_file(), path.file_stem().and_then(|stem| stem.to_str())) {
+            names.push(stem.to_owned());
+        }
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Returns the names of all environments that have a valid one, sorted.
+pub(crate) fn all(project: &Path) -> Result<Vec<EnvironmentName>> {
+    let named = names(project)?.into_iter().map(|name| {
+        EnvironmentName::new(&name).map_err(|error| {
+            CliError::usage("environment-name", format!("{FOLDER}/{name}.yaml has no valid name: {error}"))
+        })
+    });
+    named.collect()
+}
+
+/// Returns the environment to use: the one asked for, or the only one there is.
+pub(crate) fn choose(project: &Path, asked: Option<&str>) -> Result<EnvironmentName> {
+    let all = names(project)?;
+    let name = match (asked, all.as_slice()) {
+        (Some(name), _) => name.to_owned(),
+        (None, [only]) => only.clone(),
+        (None, []) => {
+            return Err(CliError::usage("no-environment", format!("the project has no environment in {FOLDER}/"))
+                .hint(format!("write {FOLDER}/NAME.yaml; `launchway init` shows how one looks")));
+        }
+        (None, several) => {
+            return Err(CliError::usage("no-environment", "there are several environments; say which with -e")
+                .hint(format!("one of: {}", several.join(", "))));
+        }
+    };
+    let unknown = || {
+        let known = if all.is_empty() {
+            format!("there are none in {FOLDER}/")
+        } else {
+            format!("there are: {}", all.join(", "))
+        };
+        CliError::usage("unknown-environment", format!("there is no environment `{name}`")).hint(known)
+    };
+    let valid = EnvironmentName::new(&name).map_err(|_| unknown())?;
+    // The names in the folder are what is there: a name that would lead elsewhere is not among them.
+    if all.contains(&name) { Ok(valid) } else { Err(unknown()) }
+}
+
+/// Reads an environment and its dictionaries.
+pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources) -> Result<LoadedEnvironment> {
+    let folder = project.join(FOLDER);
+    let yaml = folder.join(format!("{name}.yaml"));
+    let (path, file_name) = if yaml.is_file() {
+        (yaml, format!("{name}.yaml"))
+    } else {
+        (folder.join(format!("{name}.yml")), format!("{name}.yml"))
+    };
+    let text = read_text(&path)?;
+    let shown = format!("{FOLDER}/{file_name}");
+    let environment =
+        parse_environment(sources, &shown, &text).map_err(|findings| CliError::findings(sources, findings))?;
+    let mut findings = Diagnostics::default();
+    if environment.value.environment != *name {
+        findings.push(
+            Diagnostic::error("environment-name", format!("the file is called `{name}`, the environment in it is not"))
+                .at(environment.document.span("/environment"), "differs from the file's name")
+                .hint(format!("write `environment: {name}`, or rename the file")),
+        );
+    }
+    let mut parts = vec![text];
+    let mut dictionaries = BTreeMap::new();
+    for (index, dictionary) in environment.value.dictionaries.iter().enumerate() {
+        let Dictionary::File(file) = dictionary else { continue };
+        if dictionaries.contains_key(file) {
+            continue;
+        }
+        let text = match read_text(&folder.join(file)) {
+            Ok(text) => text,
+            Err(error) => {
+                let span = environment.document.span(&format!("/dictionaries/{index}"));
+                findings.push(Diagnostic::error("file", error.message).at(span, "asked for here"));
+                continue;
+            }
+        };
+        match parse_dictionary(sources, &format!("{FOLDER}/{}", file.display()), &text) {
+            Ok(parsed) => drop(dictionaries.insert(file.clone(), parsed)),
+            Err(more) => findings.extend(more),
+        }
+        parts.push(text);
+    }
+    if findings.has_errors() {
+        return Err(CliError::findings(sources, findings));
+    }
+    let digests: Vec<String> = parts.iter().map(|part| Digest::of(part.as_bytes()).hex()).collect();
+    let digest = Digest::of(digests.join("\n").as_bytes());
+    Ok(LoadedEnvironment { environment, dictionaries, digest })
+}

@@ -1,0 +1,85 @@
+//! Why a command ended without doing what it was asked for.
+
+use std::path::Path;
+
+use launchway_model::{Diagnostics, Sources};
+
+use crate::exit::Exit;
+
+/// Something to tell the user, and the exit code that goes with it.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    pub exit: Exit,
+    /// A stable word for scripts.
+    pub code: &'static str,
+    /// A sentence's beginning: lowercase, without a full stop.
+    pub message: String,
+    pub hint: Option<String>,
+    /// What is wrong in files; shown in place of the message.
+    pub findings: Option<Box<(Sources, Diagnostics)>>,
+}
+
+pub(crate) type Result<T, E = CliError> = std::result::Result<T, E>;
+
+impl CliError {
+    pub(crate) fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, code, message: message.into(), hint: None, findings: None }
+    }
+
+    /// Wrong usage or configuration.
+    pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, code, message)
+    }
+
+    /// Something that is not the user's fault.
+    pub(crate) fn internal(error: &dyn std::error::Error) -> Self {
+        Self::new(Exit::Internal, "internal", chain(error))
+    }
+
+    /// A file or a folder that can't be read or written.
+    pub(crate) fn file(what: &str, path: &Path, error: &std::io::Error) -> Self {
+        Self::usage("file", format!("can't {what} {}: {}", path.display(), io_text(error)))
+    }
+
+    /// What is wrong in files.
+    pub(crate) fn findings(sources: &Sources, findings: Diagnostics) -> Self {
+        let count = findings.iter().count();
+        let message = match findings.iter().next() {
+            Some(first) if count == 1 => first.message.clone(),
+            _ => format!("{count} problems in the configuration"),
+        };
+        let mut error = Self::usage("configuration", message);
+        error.findings = Some(Box::new((sources.clone(), findings)));
+        error
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+/// Returns an error with its causes, as one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        // Some libraries repeat their cause in their own text.
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// Returns an I/O error without the operating system's number.
+pub(crate) fn io_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.find(" (os error") {
+        Some(at) => text[..at].to_lowercase(),
+        None => text,
+    }
+}

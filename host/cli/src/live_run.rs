@@ -1,0 +1,364 @@
+//! Runs a plan: lease, journal, targets, signals, progress, and what to say at the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use launchway_model::config::OnFailure;
+use launchway_model::{Digest, Plan, RunId, RunOutcome};
+use launchway_report::{Events, duration, failures_text, inline, line};
+use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
+use launchway_scheduler::{Control, Core, Limits, Options, RunIdentity, drive};
+use launchway_store::{BeginError, LEASE_MS, NewRun, RunJournal, Store};
+use serde::Serialize;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use crate::adapters::{OutputBudget, RunJournalAdapter, Runner, StoreBlobs};
+use crate::console::{Console, complain};
+use crate::context::{Context, store_error};
+use crate::environment::LoadedEnvironment;
+use crate::error::{CliError, Result, chain};
+use crate::exit::Exit;
+use crate::holder::{holder, now};
+use crate::planning::secret_store;
+use crate::release::Manifest;
+use crate::reporter::{self, Gathered};
+
+/// How many connections are begun at once; a default sshd refuses more than ten.
+const CONNECT_CONCURRENCY: usize = 10;
+
+/// A plan that is to be run.
+pub(crate) struct LiveRun {
+    pub plan: Plan,
+    pub digest: Digest,
+    pub environment: LoadedEnvironment,
+    pub plugins: PluginSet,
+    pub release: Option<Manifest>,
+    /// It came from a file, and may be run once.
+    pub saved: bool,
+}
+
+/// Runs a plan to its end, and says what came of it.
+pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exit> {
+    let console = context.console;
+    if let Some(release) = &live.release {
+        let digest = store.put_bytes(&release.bytes()).map_err(|error| store_error(&error))?;
+        let recorded = store.record_release(&release.application, &release.version, &digest);
+        recorded.map_err(|error| store_error(&error))?;
+    }
+    let plan = Arc::new(live.plan);
+    let started = now();
+    let journal = store.begin_run(NewRun {
+        plan: plan.clone(),
+        plan_digest: live.digest,
+        holder: holder(),
+        started,
+        saved_plan: live.saved,
+    });
+    let journal = Arc::new(journal.map_err(|error| begin_error(&error))?);
+    if console.json {
+        console.data(&Events::header(&plan, live.digest))?;
+    }
+    let secrets = Arc::new(secret_store(&live.environment, &context.project.dir));
+    let job = Job { console, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
+    let settings = Settings::of(&live.environment);
+    let result = context.runtime.block_on(job.run(&context.project.dir, live.plugins, secrets, settings));
+    let run = job.journal.run();
+    let (outcome, gathered) = result?;
+    let exit = match outcome {
+        RunOutcome::Done => Exit::Done,
+        RunOutcome::Failed => Exit::Failed,
+        RunOutcome::RolledBack => Exit::RolledBack,
+        RunOutcome::Stopped => Exit::Stopped,
+    };
+    let took = now().0.saturating_sub(started.0);
+    if console.json {
+        console.data(&summary_json(run, outcome, exit, &gathered))?;
+    } else {
+        say_end(console, &plan, run, outcome, took, &gathered);
+    }
+    Ok(exit)
+}
+
+/// What the environment says of how plans are run.
+#[derive(Clone, Copy)]
+struct Settings {
+    on_failure: launchway_scheduler::OnFailure,
+    max_steps: Option<u32>,
+}
+
+impl Settings {
+    fn of(environment: &LoadedEnvironment) -> Self {
+        let environment = &environment.environment.value;
+        let on_failure = match environment.failures.on_failure {
+            OnFailure::Stop => launchway_scheduler::OnFailure::Stop,
+            OnFailure::Continue => launchway_scheduler::OnFailure::Continue,
+        };
+        Self { on_failure, max_steps: environment.max_steps }
+    }
+}
+
+struct Job {
+    console: Console,
+    store: Store,
+    plan: Arc<Plan>,
+    digest: Digest,
+    journal: Arc<RunJournal>,
+}
+
+impl Job {
+    async fn run(
+        &self,
+        project: &std::path::Path,
+        plugins: PluginSet,
+        secrets: Arc<SecretStore>,
+        settings: Settings,
+    ) -> Result<(RunOutcome, Gathered)> {
+        let internal = |error: &dyn std::error::Error| CliError::internal(error);
+        let durations = self
+            .store
+            .durations(&self.plan.environment, &self.plan.application)
+            .map_err(|error| store_error(&error))?;
+        let (signals, shown) = unbounded_channel();
+        let (control, asked) = unbounded_channel();
+        let budget = OutputBudget::default();
+        let handle = tokio::runtime::Handle::current();
+        let reporter =
+            reporter::spawn(self.console, self.plan.clone(), durations.clone(), shown, budget.clone(), handle)
+                .map_err(|error| internal(&error))?;
+        let control_dir = tempfile::Builder::new().prefix("launchway-").tempdir().map_err(|error| internal(&error))?;
+        let targets = Arc::new(Targets::new(TargetsOptions {
+            project_dir: project.to_path_buf(),
+            control_dir: control_dir.path().to_path_buf(),
+            secrets,
+            blobs: Arc::new(StoreBlobs(self.store.clone())),
+            redactor: Arc::new(Redactor::new()),
+            connect_concurrency: CONNECT_CONCURRENCY,
+        }));
+        let runner = Runner {
+            plugins,
+            targets: targets.clone(),
+            store: self.store.clone(),
+            run: self.journal.run(),
+            signals: signals.clone(),
+            budget,
+            started: Arc::default(),
+        };
+        let mut options = Options::new(RunIdentity {
+            run: self.journal.run(),
+            plan: self.digest,
+            fence: self.journal.fence(),
+            holder: holder(),
+        });
+        let global = settings.max_steps.map_or(Limits::default().global, |steps| steps as usize);
+        options.limits = Limits { global, ..Limits::default() };
+        options.on_failure = settings.on_failure;
+        options.durations = durations;
+        let core = Core::new(self.plan.clone(), options).map_err(|error| internal(&error))?;
+        let listener = tokio::spawn(listen(self.console, control.clone()));
+        let heart = tokio::spawn(beat(self.journal.clone(), control));
+        let journal = Arc::new(RunJournalAdapter(self.journal.clone()));
+        let outcome = drive(core, Arc::new(runner), journal, signals, asked, Arc::new(now)).await;
+        listener.abort();
+        heart.abort();
+        targets.close().await;
+        // The runner and with it the last sender are gone by now, so this ends.
+        let gathered = tokio::task::spawn_blocking(move || reporter.join()).await;
+        let gathered = gathered.map_err(|error| internal(&error))?;
+        let gathered = gathered.map_err(|_| CliError::new(Exit::Internal, "internal", "the progress display broke"))?;
+        match outcome {
+            Ok(outcome) => Ok((outcome, gathered)),
+            Err(error) => {
+                Err(CliError::new(Exit::Internal, "run", format!("run {}: {}", self.journal.run(), chain(&error)))
+                    .hint(
+                        "what was begun is recorded; `launchway status` shows it, and the next deployment takes it up",
+                    ))
+            }
+        }
+    }
+}
+
+/// Turns the first SIGINT or SIGTERM into a stop, and the second into an abort.
+async fn listen(console: Console, control: UnboundedSender<Control>) {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return;
+    };
+    let mut count = 0;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        count += 1;
+        let request = if count == 1 {
+            if !console.quiet {
+                complain("\nStopping at the next safe point; once more aborts.\n");
+            }
+            Control::Stop
+        } else {
+            Control::Abort
+        };
+        if control.send(request).is_err() {
+            return;
+        }
+    }
+}
+
+/// Renews the lease until it is lost, and ends the run then.
+async fn beat(journal: Arc<RunJournal>, control: UnboundedSender<Control>) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(LEASE_MS / 3));
+    loop {
+        ticks.tick().await;
+        let journal = journal.clone();
+        let renewed = tokio::task::spawn_blocking(move || journal.heartbeat(now())).await;
+        if let Ok(Err(launchway_store::StoreError::LeaseLost { .. })) = renewed {
+            // The run has ended: there is nobody left to tell.
+            let _ = control.send(Control::Abort);
+            return;
+        }
+    }
+}
+
+fn begin_error(error: &BeginError) -> CliError {
+    match error {
+        BeginError::Locked { .. } => {
+            CliError::new(Exit::Locked, "locked", chain(error)).hint("wait until it ends; `launchway runs` shows it")
+        }
+        BeginError::Stale { .. } | BeginError::OtherLineage => {
+            CliError::new(Exit::Refused, "stale-plan", chain(error)).hint("make a new plan")
+        }
+        BeginError::Used { .. } => {
+            CliError::new(Exit::Refused, "used-plan", chain(error)).hint("a saved plan runs once; make a new one")
+        }
+        BeginError::Store(error) => store_error(error),
+    }
+}
+
+#[derive(Serialize)]
+struct SummaryJson<'a> {
+    event: &'static str,
+    run: Option<RunId>,
+    outcome: &'static str,
+    exit_code: u8,
+    created: usize,
+    updated: usize,
+    deleted: usize,
+    refreshed: usize,
+    failed: Vec<FailedJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct FailedJson<'a> {
+    step: &'a str,
+    instance: &'a str,
+    outcome: &'a launchway_model::StepOutcome,
+    tail: &'a [String],
+}
+
+/// Returns the last line of a stream in which nothing had to be done.
+pub(crate) fn unchanged_json() -> String {
+    line(&SummaryJson {
+        event: "summary",
+        run: None,
+        outcome: "unchanged",
+        exit_code: Exit::Done.number(),
+        created: 0,
+        updated: 0,
+        deleted: 0,
+        refreshed: 0,
+        failed: Vec::new(),
+    })
+}
+
+fn word(outcome: RunOutcome) -> &'static str {
+    match outcome {
+        RunOutcome::Done => "done",
+        RunOutcome::Failed => "failed",
+        RunOutcome::RolledBack => "rolled-back",
+        RunOutcome::Stopped => "stopped",
+    }
+}
+
+fn summary_json(run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered) -> String {
+    let failed = gathered.failed.iter().map(|step| FailedJson {
+        step: &step.key.0,
+        instance: &step.instance,
+        outcome: &step.outcome,
+        tail: &step.tail,
+    });
+    line(&SummaryJson {
+        event: "summary",
+        run: Some(run),
+        outcome: word(outcome),
+        exit_code: exit.number(),
+        created: gathered.created,
+        updated: gathered.updated,
+        deleted: gathered.deleted,
+        refreshed: gathered.refreshed,
+        failed: failed.collect(),
+    })
+}
+
+/// Says how the run ended, and what to do next.
+fn say_end(console: Console, plan: &Plan, run: RunId, outcome: RunOutcome, took: u64, gathered: &Gathered) {
+    let paint = console.paint_err;
+    let mut counts: Vec<String> = [
+        (gathered.created, "created"),
+        (gathered.updated, "updated"),
+        (gathered.deleted, "deleted"),
+        (gathered.refreshed, "refreshed"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, word)| format!("{count} {word}"))
+    .collect();
+    if counts.is_empty() {
+        counts.push("nothing committed".to_owned());
+    }
+    let environment = inline(plan.environment.as_str());
+    let ended = format!("{}, {} steps in {} (run {run})", counts.join(", "), gathered.steps, duration(took));
+    if !gathered.failed.is_empty() {
+        complain(&failures_text(&gathered.failed, paint));
+        complain("\n");
+    }
+    match outcome {
+        RunOutcome::Done => {
+            let note =
+                if gathered.failed.is_empty() { "" } else { "; steps after the commit failed, which only warns" };
+            let counts = if plan.changes.is_empty() { "records brought up to date".to_owned() } else { ended };
+            console.say(&format!("{} {counts}{note}\n", paint.green("Done:")));
+        }
+        RunOutcome::Failed => {
+            complain(&format!("{} {ended}", paint.red("Failed:")));
+            if gathered.skipped > 0 {
+                complain(&format!(", {} steps not run", gathered.skipped));
+            }
+            let step = gathered.failed.first().map(|step| shell_quote(&step.key.0)).unwrap_or_default();
+            complain(&format!(
+                "\n{} launchway show {run} --step {step} --log   shows all of a step's output\n      launchway rollback {run} -e {}   restores what the run changed\n      launchway deploy -e {}   goes on after the fix\n",
+                paint.cyan("next:"),
+                shell_quote(&environment),
+                shell_quote(&environment),
+            ));
+        }
+        RunOutcome::Stopped => complain(&format!(
+            "{} {ended}\n{} launchway deploy -e {}   goes on\n      launchway rollback {run} -e {}   restores what the run changed\n",
+            paint.yellow("Stopped:"),
+            paint.cyan("next:"),
+            shell_quote(&environment),
+            shell_quote(&environment),
+        )),
+        RunOutcome::RolledBack => complain(&format!("{} {ended}\n", paint.yellow("Failed and rolled back:"))),
+    }
+}
+
+/// Quotes a word for a POSIX shell, where it needs to be.
+fn shell_quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}

@@ -1,0 +1,311 @@
+//! From a project and a command's wishes to a plan.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use launchway_model::config::{Application, Parsed, parse_application};
+use launchway_model::{
+    ApplicationState, Diagnostics, Digest, EnvironmentName, Operation, Plan, RunId, SecretName, Sources, Version,
+};
+use launchway_planner::{
+    Desired, ExpandInput, PlanError, PlanInput, RestoreError, Restriction, expand, plan, plan_digest, restore,
+    target_specs,
+};
+use launchway_runtime::{PluginSet, SecretStore};
+use launchway_store::Store;
+use serde_json::Value;
+
+use crate::adapters::{Origin, PlanningPlugins, PlanningSecrets, ReleaseFiles};
+use crate::args::PartArgs;
+use crate::context::{Context, missing_plugins_hint, plugins_of, store_error};
+use crate::environment::{FOLDER, LoadedEnvironment};
+use crate::error::{CliError, Result};
+use crate::exit::Exit;
+use crate::holder::now;
+use crate::release::Manifest;
+
+/// A plan with what belongs to it.
+pub(crate) struct Ready {
+    pub plan: Plan,
+    pub digest: Digest,
+    pub warnings: Diagnostics,
+    pub environment: LoadedEnvironment,
+    pub plugins: PluginSet,
+    /// The release it deploys; none for an undeployment and for the rollback of a run.
+    pub release: Option<Manifest>,
+    /// New rendered files that are not in the store, for diffs.
+    pub rendered: BTreeMap<Digest, Vec<u8>>,
+}
+
+/// What shall be deployed.
+pub(crate) enum Wish<'a> {
+    /// The project as it is.
+    Project {
+        version: Option<&'a str>,
+        set: BTreeMap<String, Value>,
+    },
+    /// A release that was deployed before.
+    Recorded {
+        version: Version,
+        set: BTreeMap<String, Value>,
+    },
+    /// What was there before a run.
+    Before(RunId),
+    Nothing,
+}
+
+/// Makes a plan. With `keep`, the release's bytes go into the store; otherwise nothing is written.
+pub(crate) fn make(
+    context: &mut Context,
+    wish: Wish<'_>,
+    part: &PartArgs,
+    store: Option<&Store>,
+    keep: bool,
+    state: Option<ApplicationState>,
+) -> Result<Ready> {
+    let environment = context.load_environment()?;
+    let name = environment.environment.value.environment.clone();
+    let state = match state {
+        Some(state) => state,
+        None => context.state(store, &name)?,
+    };
+    match wish {
+        Wish::Project { version, set } => {
+            let version = context.version(version)?;
+            let application = context.project.application.clone();
+            let text = context.project.text.clone();
+            let origin = Origin::Project(context.project.dir.clone());
+            let source = Source { application, text, origin, version, set };
+            deployment(context, environment, source, Operation::Deploy, part, store, keep, &state)
+        }
+        Wish::Recorded { version, set } => {
+            let manifest = recorded(context, store, &version)?;
+            let parsed =
+                parse_application(&mut context.sources, &format!("launchway.yaml of {version}"), &manifest.text);
+            let application = parsed.map_err(|findings| CliError::findings(&context.sources, findings))?;
+            let operation = Operation::RollbackTo { version: version.clone() };
+            let source =
+                Source { application, text: manifest.text, origin: Origin::Release(manifest.files), version, set };
+            deployment(context, environment, source, operation, part, store, keep, &state)
+        }
+        Wish::Before(run) => {
+            let desired = restored(context, &environment, store, &state, run)?;
+            finish(context, environment, Some(&desired), Operation::Rollback { run }, part, store, &state)
+        }
+        Wish::Nothing => finish(context, environment, None, Operation::Undeploy, part, store, &state),
+    }
+}
+
+/// A release to be expanded.
+struct Source {
+    application: Parsed<Application>,
+    text: String,
+    origin: Origin,
+    version: Version,
+    set: BTreeMap<String, Value>,
+}
+
+#[expect(clippy::too_many_arguments, reason = "one caller, and each argument is of another type")]
+fn deployment(
+    context: &mut Context,
+    mut environment: LoadedEnvironment,
+    source: Source,
+    operation: Operation,
+    part: &PartArgs,
+    store: Option<&Store>,
+    keep: bool,
+    state: &ApplicationState,
+) -> Result<Ready> {
+    let plugins = plugins_of(&source.application.value, &context.project.dir)?;
+    let files = ReleaseFiles::new(source.origin, &source.application.value.artifacts, store, keep);
+    let (mut desired, mut warnings) =
+        expanded(context, &environment, &source.application, &source.version, &source.set, &plugins, &files)?;
+    let manifest = Manifest {
+        format: Manifest::FORMAT,
+        application: source.application.value.application.clone(),
+        version: source.version,
+        text: source.text,
+        files: files.taken(),
+    };
+    desired.release = Some(manifest.digest());
+    environment.digest = with_values(environment.digest, &source.set);
+    let mut ready = planned(context, environment, plugins, Some(&desired), operation, part, store, state)?;
+    warnings.extend(std::mem::take(&mut ready.warnings));
+    ready.rendered = rendered(&ready.plan, &files);
+    Ok(Ready { warnings, release: Some(manifest), ..ready })
+}
+
+fn finish(
+    context: &mut Context,
+    environment: LoadedEnvironment,
+    desired: Option<&Desired>,
+    operation: Operation,
+    part: &PartArgs,
+    store: Option<&Store>,
+    state: &ApplicationState,
+) -> Result<Ready> {
+    let plugins = context.plugins()?;
+    planned(context, environment, plugins, desired, operation, part, store, state)
+}
+
+/// Resolves a release for every target.
+pub(crate) fn expanded(
+    context: &Context,
+    environment: &LoadedEnvironment,
+    application: &Parsed<Application>,
+    version: &Version,
+    set: &BTreeMap<String, Value>,
+    plugins: &PluginSet,
+    files: &ReleaseFiles<'_>,
+) -> Result<(Desired, Diagnostics)> {
+    let input = ExpandInput {
+        application,
+        environment: &environment.environment,
+        dictionary_files: &environment.dictionaries,
+        version,
+        set,
+        plugins: &PlanningPlugins { set: plugins, application: context.application(), runtime: &context.runtime },
+        files,
+    };
+    match expand(input) {
+        Ok(expanded) => Ok((expanded.desired, expanded.warnings)),
+        Err(findings) => Err(with_plugin_hint(CliError::findings(&context.sources, findings), application, plugins)),
+    }
+}
+
+/// Adds why plugins are missing, if that may be what is wrong.
+pub(crate) fn with_plugin_hint(error: CliError, application: &Parsed<Application>, plugins: &PluginSet) -> CliError {
+    let mut kinds = application.value.components.values().map(|component| &component.kind.plugin);
+    match kinds.find_map(|plugin| missing_plugins_hint(plugins, plugin)) {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "two callers, and each argument is of another type")]
+fn planned(
+    context: &Context,
+    environment: LoadedEnvironment,
+    plugins: PluginSet,
+    desired: Option<&Desired>,
+    operation: Operation,
+    part: &PartArgs,
+    store: Option<&Store>,
+    state: &ApplicationState,
+) -> Result<Ready> {
+    let name = environment.environment.value.environment.clone();
+    let secrets = secret_store(&environment, &context.project.dir);
+    let key = match store {
+        Some(store) => store.secret_key(&name).map_err(|error| store_error(&error))?,
+        // Nothing is recorded that a fingerprint could be compared with.
+        None => [0; 32],
+    };
+    let restriction = Restriction { components: part.component.clone(), targets: part.target.clone() };
+    let result = plan(PlanInput {
+        operation,
+        desired,
+        application: context.application(),
+        environment: &name,
+        state,
+        targets: &target_specs(&environment.environment.value),
+        plugins: &PlanningPlugins { set: &plugins, application: context.application(), runtime: &context.runtime },
+        secrets: &PlanningSecrets::new(&secrets, key, &context.runtime),
+        environment_digest: environment.digest,
+        restrict: &restriction,
+    });
+    let planned = result.map_err(|error| plan_error(&context.sources, &error))?;
+    let digest = plan_digest(&planned.plan);
+    Ok(Ready {
+        plan: planned.plan,
+        digest,
+        warnings: planned.warnings,
+        environment,
+        plugins,
+        release: None,
+        rendered: BTreeMap::new(),
+    })
+}
+
+fn plan_error(sources: &Sources, error: &PlanError) -> CliError {
+    let mut converted = CliError::findings(sources, error.diagnostics());
+    if let PlanError::Broken(_) = error {
+        converted.exit = Exit::Internal;
+    }
+    converted
+}
+
+/// Returns the secrets of an environment.
+pub(crate) fn secret_store(environment: &LoadedEnvironment, project: &Path) -> SecretStore {
+    let sources: BTreeMap<SecretName, _> = environment.environment.value.secrets.clone();
+    SecretStore::new(sources, project.join(FOLDER))
+}
+
+/// Returns the digest of an environment's files and of the values given on the command line.
+pub(crate) fn with_values(files: Digest, set: &BTreeMap<String, Value>) -> Digest {
+    if set.is_empty() {
+        return files;
+    }
+    let values = serde_json::to_string(set).expect("plain data with text keys is always JSON");
+    Digest::of(format!("{}\n{values}", files.hex()).as_bytes())
+}
+
+/// Returns the new files of updates that are only in memory: they are needed once more, to show what differs.
+fn rendered(plan: &Plan, files: &ReleaseFiles<'_>) -> BTreeMap<Digest, Vec<u8>> {
+    let updates = plan.changes.iter().filter(|change| change.previous.is_some());
+    let artifacts = updates.filter_map(|change| change.desired.as_ref()).flat_map(|desired| &desired.spec.artifacts);
+    artifacts.filter_map(|artifact| Some((artifact.digest, files.rendered_bytes(&artifact.digest)?))).collect()
+}
+
+fn recorded(context: &Context, store: Option<&Store>, version: &Version) -> Result<Manifest> {
+    let unknown = || {
+        CliError::usage(
+            "unknown-release",
+            format!("release {version} of {} was never deployed from here", context.application()),
+        )
+        .hint("`launchway runs` shows what was; only what was deployed can be deployed again without its files")
+    };
+    let store = store.ok_or_else(unknown)?;
+    let found = store.find_release(context.application(), version).map_err(|error| store_error(&error))?;
+    let bytes = store.read_blob(&found.ok_or_else(unknown)?).map_err(|error| store_error(&error))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| CliError::internal(&error))?;
+    if manifest.format > Manifest::FORMAT {
+        return Err(
+            CliError::usage("format", "the release was recorded by a newer launchway").hint("use a newer launchway")
+        );
+    }
+    Ok(manifest)
+}
+
+fn restored(
+    context: &Context,
+    environment: &LoadedEnvironment,
+    store: Option<&Store>,
+    state: &ApplicationState,
+    run: RunId,
+) -> Result<Desired> {
+    let name: &EnvironmentName = &environment.environment.value.environment;
+    let unknown = || {
+        CliError::usage("unknown-run", format!("there is no run {run} of {} on {name}", context.application()))
+            .hint("`launchway runs` lists them")
+    };
+    let store = store.ok_or_else(unknown)?;
+    let detail = store.run(run, now()).map_err(|error| store_error(&error))?.ok_or_else(unknown)?;
+    if detail.plan.application != *context.application() || detail.plan.environment != *name {
+        return Err(unknown());
+    }
+    restore(state, run, &detail.plan).map_err(|error| restore_error(&error))
+}
+
+fn restore_error(error: &RestoreError) -> CliError {
+    let converted = CliError::new(Exit::Refused, "rollback", crate::error::chain(error));
+    match error.hint() {
+        Some(hint) => converted.hint(hint),
+        None => converted,
+    }
+}
+
+/// Returns a path as it is shown to people: relative to where they are, if it is below.
+pub(crate) fn shown(path: &Path) -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(&here).unwrap_or(path).to_path_buf()
+}

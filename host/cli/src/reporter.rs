@@ -1,0 +1,107 @@
+//! Shows a run while it goes on, on a thread of its own: a slow terminal must not slow the run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use launchway_model::{ChangeKind, Event, Plan, Signal, StepKey};
+use launchway_report::{Events, FailedStep, Failures, Live, Plain};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use crate::adapters::OutputBudget;
+use crate::console::{Console, complain, write_out};
+use crate::holder::now;
+
+/// How often a drawing is renewed while nothing happens.
+const TICK: Duration = Duration::from_millis(250);
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Gathered {
+    pub failed: Vec<FailedStep>,
+    pub created: usize,
+    pub updated: usize,
+    pub deleted: usize,
+    pub refreshed: usize,
+    pub skipped: usize,
+    pub steps: usize,
+}
+
+enum View {
+    Live(Box<Live>),
+    Plain(Plain),
+    Json(Events),
+    Nothing,
+}
+
+/// Shows signals until their channel closes.
+pub(crate) fn spawn(
+    console: Console,
+    plan: Arc<Plan>,
+    durations: HashMap<StepKey, u64>,
+    mut signals: UnboundedReceiver<Signal>,
+    budget: OutputBudget,
+    handle: Handle,
+) -> std::io::Result<JoinHandle<Gathered>> {
+    std::thread::Builder::new().name("reporter".to_owned()).spawn(move || {
+        let paint = console.paint_err;
+        let mut view = if console.json {
+            View::Json(Events::new(plan.clone()))
+        } else if console.quiet {
+            View::Nothing
+        } else if console.draw {
+            View::Live(Box::new(Live::new(plan.clone(), durations, paint, console.verbose)))
+        } else {
+            View::Plain(Plain::new(plan.clone(), paint, console.verbose))
+        };
+        let mut failures = Failures::new(plan.clone());
+        let mut gathered =
+            Gathered { failed: Vec::new(), created: 0, updated: 0, deleted: 0, refreshed: 0, skipped: 0, steps: 0 };
+        loop {
+            let next = handle.block_on(async { tokio::time::timeout(TICK, signals.recv()).await });
+            match next {
+                Ok(Some(signal)) => {
+                    budget.shown(&signal);
+                    failures.on(&signal);
+                    count(&mut gathered, &plan, &signal);
+                    match &mut view {
+                        View::Live(live) => live.on(&signal),
+                        View::Plain(plain) => complain(&plain.on(&signal)),
+                        // Nobody reads any more: the run goes on, and the journal has it all.
+                        View::Json(events) => drop(write_out(&events.on(&signal))),
+                        View::Nothing => {}
+                    }
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    if let View::Live(live) = &mut view {
+                        live.tick(now());
+                    }
+                }
+            }
+        }
+        if let View::Live(live) = view {
+            live.finish();
+        }
+        gathered.failed = failures.failed().to_vec();
+        gathered
+    })
+}
+
+fn count(gathered: &mut Gathered, plan: &Plan, signal: &Signal) {
+    let Signal::Event(record) = signal else { return };
+    match &record.event {
+        Event::InstanceCommitted { change, .. } => match plan.change(*change).map(|change| change.kind) {
+            Some(ChangeKind::Create) => gathered.created += 1,
+            Some(ChangeKind::Update) => gathered.updated += 1,
+            Some(ChangeKind::Delete) => gathered.deleted += 1,
+            Some(ChangeKind::Refresh) => gathered.refreshed += 1,
+            None => {}
+        },
+        Event::StepFinished { .. } => gathered.steps += 1,
+        Event::StepSkipped { .. } => gathered.skipped += 1,
+        _ => {}
+    }
+}
