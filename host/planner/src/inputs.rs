@@ -42,7 +42,7 @@ pub trait Files {
     -> Result<Artifact, FileProblem>;
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FileSource {
     File,
     Directory,

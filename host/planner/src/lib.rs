@@ -1,7 +1,31 @@
 //! The pure function from a desired release and a recorded state to a plan.
 //!
-//! Ordered passes, a file each: expand, diff, ask the plugins, order, reduce, lint. Owns no state and does no I/O;
-//! plugins, files and secrets are behind the traits of [`inputs`].
+//! Ordered passes, a file or a folder each: expand, diff, ask the plugins, order, reduce, lint. Owns no state and does
+//! no I/O; plugins, files and secrets are behind the traits of [`inputs`].
 //! Not for: reading projects, or running plans.
 
+mod ask;
+mod check;
+mod desired;
+mod diff;
+mod edges;
+mod error;
+mod expand;
 pub mod inputs;
+mod kinds;
+mod lint;
+mod order;
+mod paths;
+mod plan;
+mod restore;
+mod restrict;
+mod suggest;
+
+pub use check::check;
+pub use desired::{Desired, target_specs};
+pub use error::PlanError;
+pub use expand::{DictionaryFiles, ExpandInput, Expanded, expand};
+pub use lint::{Fault, lint};
+pub use plan::{PlanInput, Planned, plan, plan_digest};
+pub use restore::{RestoreError, restore};
+pub use restrict::{Restriction, RestrictionError};

@@ -1,0 +1,172 @@
+//! Asks plugins for steps, in batches, and checks what they answer.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use launchway_model::{
+    ActionSpec, Cause, Change, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceSpec, KindRef, Phase,
+    PlannedStep, PluginName, Proposal,
+};
+
+use crate::error::PlanError;
+use crate::inputs::Plugins;
+
+/// How many proposals are made at once; bounds the memory they take.
+const BATCH: usize = 2048;
+
+/// The steps of one change.
+#[derive(Default)]
+pub(crate) struct ChangeSteps {
+    /// Sorted by phase.
+    pub(crate) own: Vec<PlannedStep>,
+    pub(crate) verify: Vec<ActionSteps>,
+}
+
+/// The steps of one action.
+pub(crate) struct ActionSteps {
+    pub(crate) action: Arc<ActionSpec>,
+    pub(crate) steps: Vec<PlannedStep>,
+}
+
+/// What a proposal is about: the change itself, or one of the actions that verify it.
+#[derive(Clone, Copy)]
+struct Question {
+    change: usize,
+    action: Option<usize>,
+}
+
+/// Returns the steps of each change, in the order of the changes.
+pub(crate) fn ask(changes: &[InstanceChange], plugins: &dyn Plugins) -> Result<Vec<ChangeSteps>, PlanError> {
+    let mut steps: Vec<ChangeSteps> = Vec::with_capacity(changes.len());
+    let mut questions: BTreeMap<PluginName, Vec<Question>> = BTreeMap::new();
+    for (at, change) in changes.iter().enumerate() {
+        let mut found = ChangeSteps::default();
+        if let Some(spec) = own_subject(change) {
+            let question = Question { change: at, action: None };
+            questions.entry(spec.kind.plugin.clone()).or_default().push(question);
+        }
+        for (number, action) in actions(change).iter().enumerate() {
+            let question = Question { change: at, action: Some(number) };
+            questions.entry(action.kind.plugin.clone()).or_default().push(question);
+            found.verify.push(ActionSteps { action: Arc::new(action.clone()), steps: Vec::new() });
+        }
+        steps.push(found);
+    }
+    let mut problems = Diagnostics::default();
+    for (plugin, questions) in &questions {
+        for batch in questions.chunks(BATCH) {
+            ask_batch(plugin, batch, changes, plugins, &mut steps, &mut problems)?;
+        }
+    }
+    if problems.has_errors() { Err(PlanError::Problems(problems)) } else { Ok(steps) }
+}
+
+fn ask_batch(
+    plugin: &PluginName,
+    batch: &[Question],
+    changes: &[InstanceChange],
+    plugins: &dyn Plugins,
+    steps: &mut [ChangeSteps],
+    problems: &mut Diagnostics,
+) -> Result<(), PlanError> {
+    let proposals: Vec<Proposal> =
+        batch.iter().filter_map(|question| proposal(&changes[question.change], question.action)).collect();
+    let answers = plugins.plan(plugin, &proposals)?;
+    if answers.len() != batch.len() {
+        return Err(PlanError::BadAnswer {
+            plugin: plugin.clone(),
+            instance: changes[batch[0].change].id.clone(),
+            why: format!("{} answers to {} proposals", answers.len(), batch.len()),
+        });
+    }
+    for (question, answer) in batch.iter().zip(answers) {
+        let change = &changes[question.change];
+        match (answer, question.action) {
+            (Ok(planned), None) => steps[question.change].own = check_own(plugin, change, planned)?,
+            (Ok(planned), Some(number)) => {
+                steps[question.change].verify[number].steps = check_action(plugin, change, planned)?;
+            }
+            (Err(found), _) => {
+                for problem in found {
+                    let at = if problem.at.is_empty() { String::new() } else { format!(" (at `{}`)", problem.at) };
+                    let message = format!("{}: {}{at}", change.id, problem.message);
+                    let mut diagnostic = Diagnostic::error("property", message);
+                    diagnostic.hint = problem.hint;
+                    problems.push(diagnostic);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns what the component's own plugin is asked about; none if only the verification runs again.
+fn own_subject(change: &InstanceChange) -> Option<&InstanceSpec> {
+    let only_verify = change.kind == ChangeKind::Refresh && change.causes.iter().all(|cause| *cause == Cause::Verify);
+    if only_verify { None } else { change.subject().map(|deployed| &deployed.spec) }
+}
+
+fn actions(change: &InstanceChange) -> &[ActionSpec] {
+    change.desired.as_ref().map_or(&[], |deployed| &deployed.spec.verify)
+}
+
+fn proposal(change: &InstanceChange, action: Option<usize>) -> Option<Proposal> {
+    let subject = change.subject()?.spec.clone();
+    let causes = change.causes.clone();
+    let proposed = match (action, change.kind) {
+        (Some(number), _) => Change::Act { action: actions(change)[number].clone(), instance: subject },
+        (None, ChangeKind::Create) => Change::Create(subject),
+        (None, ChangeKind::Update) => {
+            Change::Update { previous: change.previous.as_ref()?.spec.clone(), desired: subject }
+        }
+        (None, ChangeKind::Delete) => Change::Delete(subject),
+        (None, ChangeKind::Refresh) => Change::Refresh(subject),
+    };
+    Some(Proposal { change: proposed, causes })
+}
+
+fn check_own(
+    plugin: &PluginName,
+    change: &InstanceChange,
+    mut planned: Vec<PlannedStep>,
+) -> Result<Vec<PlannedStep>, PlanError> {
+    check_names(plugin, change, &planned)?;
+    if change.kind == ChangeKind::Delete
+        && let Some(step) = planned.iter().find(|step| matches!(step.phase, Phase::Install | Phase::Start))
+    {
+        let kind: &KindRef = &change.subject().expect("a delete has what it deletes").spec.kind;
+        let why = format!("step `{}` of a delete by `{kind}` is in the phase `{}`", step.name, step.phase.as_str());
+        return Err(bad_answer(plugin, change, why));
+    }
+    planned.sort_by_key(|step| step.phase);
+    Ok(planned)
+}
+
+/// An action's steps all stand where the action is used, whatever phase its plugin thinks of.
+fn check_action(
+    plugin: &PluginName,
+    change: &InstanceChange,
+    mut planned: Vec<PlannedStep>,
+) -> Result<Vec<PlannedStep>, PlanError> {
+    check_names(plugin, change, &planned)?;
+    planned.sort_by_key(|step| step.phase);
+    planned.iter_mut().for_each(|step| step.phase = Phase::Verify);
+    Ok(planned)
+}
+
+fn check_names(plugin: &PluginName, change: &InstanceChange, planned: &[PlannedStep]) -> Result<(), PlanError> {
+    let mut names = HashSet::new();
+    for step in planned {
+        if step.name.is_empty() || step.name.chars().any(char::is_control) {
+            return Err(bad_answer(plugin, change, "a step has no name that can be shown".to_owned()));
+        }
+        if !names.insert(&step.name) {
+            return Err(bad_answer(plugin, change, format!("two steps are called `{}`", step.name)));
+        }
+    }
+    Ok(())
+}
+
+fn bad_answer(plugin: &PluginName, change: &InstanceChange, why: String) -> PlanError {
+    PlanError::BadAnswer { plugin: plugin.clone(), instance: change.id.clone(), why }
+}

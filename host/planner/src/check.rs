@@ -1,0 +1,216 @@
+//! What can be said of an application without an environment: names, types, edges, and properties as far as they
+//! are written out.
+
+use std::collections::HashMap;
+
+use launchway_model::config::{Application, Component, Document, Parsed, SubscriptionUse, pointer};
+use launchway_model::{ComponentName, Diagnostic, Diagnostics, KindRef, Usage};
+use serde_json::Value;
+
+use crate::edges::Graph;
+use crate::error::unknown_kind;
+use crate::expand::{Findings, Origin, Reference, Shape, ShapeError};
+use crate::inputs::Plugins;
+use crate::kinds::Kinds;
+use crate::suggest;
+
+/// Checks an application without an environment. Returns everything that is wrong, sorted by place.
+pub fn check(application: &Parsed<Application>, plugins: &dyn Plugins) -> Diagnostics {
+    let findings = Findings::default();
+    let kinds = Kinds::new(plugins);
+    check_structure(application, &kinds, &findings);
+    for (name, component) in &application.value.components {
+        let at = pointer::join("/components", name.as_str());
+        let mut values = vec![(&component.kind, &component.with, format!("{at}/with"), true)];
+        for (index, over) in component.overrides.iter().enumerate() {
+            values.push((&component.kind, &over.with, format!("{at}/overrides/{index}/with"), false));
+        }
+        for (index, action) in component.verify.iter().enumerate() {
+            values.push((&action.kind, &action.with, format!("{at}/verify/{index}/with"), true));
+        }
+        for (kind, with, base, whole) in values {
+            let origin = Origin { document: &application.document, base: &base };
+            check_properties(application, &kinds, (kind, with, whole), origin, &findings);
+        }
+    }
+    findings.into_diagnostics()
+}
+
+/// Checks types and edges: what has to be right before anything can be resolved.
+pub(crate) fn check_structure(application: &Parsed<Application>, kinds: &Kinds<'_>, findings: &Findings) {
+    let Parsed { value, document } = application;
+    let all_kinds = kinds.plugins().kinds();
+    for (name, component) in &value.components {
+        let at = pointer::join("/components", name.as_str());
+        let places = KindPlaces { kinds, all: &all_kinds, document, findings };
+        places.check(&component.kind, Usage::Component, &format!("{at}/type"));
+        for (index, action) in component.verify.iter().enumerate() {
+            places.check(&action.kind, Usage::Action, &format!("{at}/verify/{index}/type"));
+        }
+        for (other, edge_at) in edge_uses(component, &at) {
+            if !value.components.contains_key(other) {
+                let mut diagnostic = Diagnostic::error("unknown-component", format!("there is no component `{other}`"))
+                    .at(document.place(&edge_at), "");
+                let names = value.components.keys().map(ComponentName::as_str);
+                diagnostic.hint = suggest::hint("components", other.as_str(), names);
+                findings.push(diagnostic);
+            }
+        }
+    }
+    check_cycles(application, findings);
+}
+
+struct KindPlaces<'a, 'k> {
+    kinds: &'a Kinds<'k>,
+    all: &'a [KindRef],
+    document: &'a Document,
+    findings: &'a Findings,
+}
+
+impl KindPlaces<'_, '_> {
+    fn check(&self, kind_ref: &KindRef, usage: Usage, at: &str) {
+        let span = self.document.place(at);
+        let kind = match self.kinds.get(kind_ref) {
+            Ok(Some(kind)) => kind,
+            Ok(None) => return self.findings.push(unknown_kind(kind_ref, self.all).at(span, "")),
+            Err(error) => return self.findings.push(Diagnostic::error("plugin", error.to_string()).at(span, "")),
+        };
+        let (message, hint) = match (usage, kind.info.usage) {
+            (Usage::Component, Usage::Action) => (
+                format!("`{kind_ref}` is an action: it leaves nothing that could be deployed"),
+                "use it under `verify:` of a component",
+            ),
+            (Usage::Action, Usage::Component) => {
+                (format!("`{kind_ref}` is a component's type, not an action"), "give it a component of its own")
+            }
+            _ => return,
+        };
+        self.findings.push(Diagnostic::error("usage", message).at(span, "").hint(hint));
+    }
+}
+
+/// Returns the components that a component's edges name, each with its place.
+fn edge_uses<'a>(component: &'a Component, at: &str) -> Vec<(&'a ComponentName, String)> {
+    let mut uses = Vec::new();
+    for (list, edges) in [("needs", &component.needs), ("after", &component.after)] {
+        for (index, edge) in edges.iter().enumerate() {
+            let detail = matches!(edge, launchway_model::config::EdgeUse::Detail(_));
+            let tail = if detail { "/component" } else { "" };
+            uses.push((edge.component(), format!("{at}/{list}/{index}{tail}")));
+        }
+    }
+    for (index, subscription) in component.subscribe.iter().enumerate() {
+        let at = format!("{at}/subscribe/{index}");
+        match subscription {
+            SubscriptionUse::Detail(detail) => uses.push((&detail.component, format!("{at}/component"))),
+            SubscriptionUse::Short(words) => uses.extend(words.keys().map(|other| (other, at.clone()))),
+        }
+    }
+    uses
+}
+
+fn check_cycles(application: &Parsed<Application>, findings: &Findings) {
+    let Parsed { value, document } = application;
+    let names: Vec<&ComponentName> = value.components.keys().collect();
+    let number: HashMap<&ComponentName, usize> = names.iter().enumerate().map(|(at, name)| (*name, at)).collect();
+    let mut places: HashMap<(usize, usize), String> = HashMap::new();
+    for (from, (name, component)) in value.components.iter().enumerate() {
+        for (other, at) in edge_uses(component, &pointer::join("/components", name.as_str())) {
+            if let Some(to) = number.get(other) {
+                places.entry((from, *to)).or_insert(at);
+            }
+        }
+    }
+    for cycle in Graph::new(names.len(), places.keys().copied()).cycles() {
+        let mut path: Vec<&str> = cycle.iter().map(|at| names[*at].as_str()).collect();
+        path.push(path[0]);
+        let message = match cycle.as_slice() {
+            [only] => format!("`{}` needs itself", names[*only]),
+            _ => format!("components need each other in a cycle: {}", path.join(" → ")),
+        };
+        let mut diagnostic = Diagnostic::error("cycle", message).hint("remove one of these edges");
+        let edges = cycle.iter().zip(cycle.iter().cycle().skip(1));
+        for (from, to) in edges {
+            let text = format!("`{}` needs `{}`", names[*from], names[*to]);
+            diagnostic = diagnostic.at(places.get(&(*from, *to)).and_then(|at| document.place(at)), text);
+        }
+        findings.push(diagnostic);
+    }
+}
+
+/// Checks properties as far as they are written out.
+fn check_properties(
+    application: &Parsed<Application>,
+    kinds: &Kinds<'_>,
+    (kind, with, whole): (&KindRef, &Value, bool),
+    origin: Origin<'_>,
+    findings: &Findings,
+) {
+    let mut errors: Vec<ShapeError> = Vec::new();
+    let shape = Shape::of(with, &mut String::new(), &mut errors);
+    for error in &errors {
+        findings.push(origin.syntax(error));
+    }
+    let mut unknown: Vec<String> = errors.into_iter().map(|error| error.at).collect();
+    shape.each_reference(&mut String::new(), &mut |at, reference| {
+        unknown.push(at.to_owned());
+        check_reference(application, reference, at, origin, findings);
+    });
+    let Ok(Some(kind)) = kinds.get(kind) else { return };
+    if !with.is_object() && !with.is_null() {
+        findings.push(
+            Diagnostic::error("wrong-type", "properties must be a mapping of names to values").at(origin.span(""), ""),
+        );
+        return;
+    }
+    let mut properties = match &shape {
+        Shape::Plain(value) => value.clone(),
+        _ => with.clone(),
+    };
+    kind.schema.coerce(&mut properties);
+    kind.schema.apply_defaults(&mut properties);
+    for problem in kind.schema.check(&properties) {
+        // An override need not be complete, and what a placeholder stands for is not known yet.
+        let partial = !whole && pointer::tokens(&problem.at).next().is_none();
+        let open = unknown.iter().any(|at| is_within(&problem.at, at) || is_within(at, &problem.at));
+        if partial || open && !problem.at.is_empty() {
+            continue;
+        }
+        let span = origin.span(&problem.at);
+        let mut diagnostic = Diagnostic::error("property", problem.message).at(span, "");
+        diagnostic.hint = problem.hint;
+        findings.push(diagnostic);
+    }
+}
+
+fn is_within(at: &str, outer: &str) -> bool {
+    at.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Checks what of a placeholder does not depend on the environment.
+fn check_reference(
+    application: &Parsed<Application>,
+    reference: &Reference,
+    at: &str,
+    origin: Origin<'_>,
+    findings: &Findings,
+) {
+    let components = &application.value.components;
+    let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
+    let (message, hint) = match path.as_slice() {
+        ["component", name, ..] if !components.contains_key(*name) => (
+            format!("there is no component `{name}`"),
+            suggest::hint("components", name, components.keys().map(ComponentName::as_str)),
+        ),
+        ["target", field, ..] if !["name", "address", "user", "port", "labels", "values"].contains(field) => {
+            ("a target has `name`, `address`, `user`, `port`, `labels.NAME` and `values.NAME`".to_owned(), None)
+        }
+        ["instance", field, ..] if !["component", "target", "id"].contains(field) => {
+            ("an instance has `component`, `target` and `id`".to_owned(), None)
+        }
+        _ => return,
+    };
+    let mut diagnostic = Diagnostic::error("unresolved", message).at(origin.reference_span(at, reference), "");
+    diagnostic.hint = hint;
+    findings.push(diagnostic);
+}

@@ -1,0 +1,49 @@
+//! What is wanted: the release, resolved for every target.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use launchway_model::config::{Defaults, Environment, EscalationConfig, Target};
+use launchway_model::{
+    ApplicationName, Digest, Escalation, InstanceId, InstanceSpec, TargetName, TargetSpec, Transport, Version,
+};
+
+/// What the environment shall look like.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Desired {
+    pub application: ApplicationName,
+    /// None when a rollback goes back to where nothing was deployed.
+    pub version: Option<Version>,
+    /// The release all this comes from; whoever keeps releases sets it.
+    pub release: Option<Digest>,
+    /// Sorted by id.
+    pub instances: Vec<InstanceSpec>,
+    pub targets: BTreeMap<TargetName, Arc<TargetSpec>>,
+    /// Instances to leave as they are recorded, dirty marks included: those a rollback has no business with.
+    pub untouched: BTreeSet<InstanceId>,
+}
+
+/// Returns how each of the environment's targets is reached, with the environment's defaults filled in.
+pub fn target_specs(environment: &Environment) -> BTreeMap<TargetName, Arc<TargetSpec>> {
+    let specs = environment.targets.iter();
+    specs.map(|(name, target)| (name.clone(), Arc::new(target_spec(name, target, &environment.defaults)))).collect()
+}
+
+fn target_spec(name: &TargetName, target: &Target, defaults: &Defaults) -> TargetSpec {
+    let escalation = target.escalation.as_ref().or(defaults.escalation.as_ref());
+    TargetSpec {
+        name: name.clone(),
+        address: target.address.clone().unwrap_or_else(|| name.to_string()),
+        transport: target.transport.or(defaults.transport).unwrap_or(Transport::Ssh),
+        user: target.user.clone().or_else(|| defaults.user.clone()),
+        port: target.port.or(defaults.port),
+        ssh: target.ssh.clone().or_else(|| defaults.ssh.clone()).unwrap_or_default(),
+        escalation: escalation.map(to_escalation).unwrap_or_default(),
+        labels: target.labels.clone(),
+        max_steps: target.max_steps.or(defaults.max_steps),
+    }
+}
+
+fn to_escalation(config: &EscalationConfig) -> Escalation {
+    Escalation { method: config.method, password: config.password.clone() }
+}

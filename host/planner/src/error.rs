@@ -1,0 +1,111 @@
+//! Why there is no plan.
+
+use launchway_model::{Diagnostic, Diagnostics, InstanceId, KindRef, PluginName};
+
+use crate::inputs::PluginError;
+use crate::restrict::RestrictionError;
+use crate::suggest;
+
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A plugin trapped, lied or could not be loaded.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// A plugin planned steps that can't be.
+    #[error("plugin `{plugin}` answered badly for {instance}: {why}")]
+    BadAnswer { plugin: PluginName, instance: InstanceId, why: String },
+    /// Plugins refused properties.
+    #[error("{}", first_message(.0))]
+    Problems(Diagnostics),
+    /// What is recorded was deployed by a kind that is not there any more.
+    #[error("{instance} was deployed by `{kind}`, which no plugin offers any more")]
+    UnknownKind { instance: InstanceId, kind: KindRef },
+    /// Nobody knows what was left there.
+    #[error("the state records {instance} without saying what is there")]
+    EmptyRecord { instance: InstanceId },
+    #[error(transparent)]
+    Restriction(#[from] RestrictionError),
+    #[error("components need each other in a cycle: {}", .0.join(" → "))]
+    Cycle(Vec<String>),
+    /// Two components own one path on one target.
+    #[error("{first} and {second} both write `{path}`")]
+    TwoWriters { first: InstanceId, second: InstanceId, path: String },
+    /// A path changes hands while its first owner stays.
+    #[error("{from} gives up `{path}` while {to} takes it")]
+    PathChangesHands { from: InstanceId, to: InstanceId, path: String },
+    /// A bug: the finished plan breaks a rule.
+    #[error("the planner made a plan that breaks a rule: {0}")]
+    Broken(String),
+}
+
+impl PlanError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Plugin(_) | Self::BadAnswer { .. } => {
+                Some("this is a fault of the plugin; `launchway plugin list` shows where it comes from".to_owned())
+            }
+            Self::UnknownKind { kind, .. } => Some(format!(
+                "add the plugin `{}` back to `plugins:` to delete or change what it deployed",
+                kind.plugin
+            )),
+            Self::Restriction(error) => error.hint.clone(),
+            Self::Cycle(_) => Some("remove one of these edges".to_owned()),
+            Self::TwoWriters { .. } => Some("give one of them another path, or other targets".to_owned()),
+            Self::PathChangesHands { .. } => {
+                Some("do it in two deployments: the first one gives the path up, the second one takes it".to_owned())
+            }
+            Self::EmptyRecord { .. } => Some("deploy the component again before deleting it".to_owned()),
+            Self::Problems(_) | Self::Broken(_) => None,
+        }
+    }
+
+    /// Returns it in the form in which all that is wrong is shown.
+    pub fn diagnostics(&self) -> Diagnostics {
+        if let Self::Problems(diagnostics) = self {
+            return diagnostics.clone();
+        }
+        let mut diagnostic = Diagnostic::error(self.code(), self.to_string());
+        diagnostic.hint = self.hint();
+        diagnostic.into()
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Plugin(_) | Self::BadAnswer { .. } => "plugin",
+            Self::Problems(_) => "properties",
+            Self::UnknownKind { .. } => "unknown-type",
+            Self::EmptyRecord { .. } => "empty-record",
+            Self::Restriction(_) => "no-match",
+            Self::Cycle(_) => "cycle",
+            Self::TwoWriters { .. } => "two-writers",
+            Self::PathChangesHands { .. } => "path-changes-hands",
+            Self::Broken(_) => "internal",
+        }
+    }
+}
+
+fn first_message(diagnostics: &Diagnostics) -> String {
+    let messages: Vec<&str> = diagnostics.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    match messages.as_slice() {
+        [] => "a plugin refused properties".to_owned(),
+        [only] => (*only).to_owned(),
+        [first, rest @ ..] => format!("{first} (and {} more)", rest.len()),
+    }
+}
+
+/// Returns an error for a kind that no plugin has, with the nearest that exists.
+pub(crate) fn unknown_kind(kind: &KindRef, kinds: &[KindRef]) -> Diagnostic {
+    let names: Vec<String> = kinds.iter().map(KindRef::to_string).collect();
+    let of_plugin: Vec<&str> =
+        kinds.iter().filter(|known| known.plugin == kind.plugin).map(|known| &*known.kind).collect();
+    let mut diagnostic = Diagnostic::error("unknown-type", format!("there is no type `{kind}`"));
+    diagnostic.hint = match suggest::nearest(&kind.to_string(), names.iter().map(String::as_str)) {
+        Some(name) => Some(format!("did you mean `{name}`?")),
+        None if of_plugin.is_empty() => {
+            Some(format!("no plugin is called `{}`; `launchway plugin list` shows those there are", kind.plugin))
+        }
+        None => Some(format!("the plugin `{}` has {}", kind.plugin, suggest::list(&of_plugin))),
+    };
+    diagnostic
+}

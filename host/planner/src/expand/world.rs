@@ -1,0 +1,294 @@
+//! Everything placeholders can stand for, prepared once: targets, dictionaries, components with their overrides.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, LazyLock};
+
+use launchway_model::config::{
+    Application, Component, Dictionary, Document, Environment, EnvironmentOverride, EnvironmentOverrides, Parsed,
+    Selector, Target, pointer,
+};
+use launchway_model::{ComponentName, Diagnostic, SecretName, TargetName, TargetSpec, Version};
+use serde_json::Value;
+
+use super::findings::{Findings, Origin};
+use super::shape::Shape;
+use crate::desired::target_specs;
+use crate::kinds::{Kind, Kinds};
+
+/// The document of what was in no file, such as `--set`.
+static NOWHERE: LazyLock<Document> = LazyLock::new(Document::empty);
+
+/// Files of values, by the path under which the environment names them.
+pub type DictionaryFiles = BTreeMap<PathBuf, Parsed<BTreeMap<String, Value>>>;
+
+/// What the resolver looks things up in.
+pub(super) struct World<'a> {
+    pub(super) application: &'a Parsed<Application>,
+    pub(super) environment: &'a Parsed<Environment>,
+    pub(super) version: &'a Version,
+    /// Sorted by name.
+    pub(super) targets: Vec<TargetEntry<'a>>,
+    /// Sorted by name.
+    pub(super) components: Vec<Placed<'a>>,
+    component_index: HashMap<&'a str, usize>,
+    pub(super) set: Layer<'a>,
+    pub(super) dictionaries: Vec<Layer<'a>>,
+    /// The names for which any target has a value of its own.
+    pub(super) target_value_names: HashSet<&'a str>,
+}
+
+pub(super) struct TargetEntry<'a> {
+    pub(super) name: &'a TargetName,
+    pub(super) spec: Arc<TargetSpec>,
+    pub(super) values: Layer<'a>,
+}
+
+pub(super) type Layer<'a> = BTreeMap<&'a str, Entry<'a>>;
+
+/// A value with its place.
+pub(super) struct Entry<'a> {
+    pub(super) shape: Shape,
+    pub(super) document: &'a Document,
+    pub(super) base: String,
+}
+
+impl Entry<'_> {
+    pub(super) fn origin(&self) -> Origin<'_> {
+        Origin { document: self.document, base: &self.base }
+    }
+}
+
+/// A component, the targets it goes to, and its properties there.
+pub(super) struct Placed<'a> {
+    pub(super) name: &'a ComponentName,
+    pub(super) component: &'a Component,
+    /// None if no plugin has it; that is reported already.
+    pub(super) kind: Option<Rc<Kind<'a>>>,
+    /// Indices of targets, ascending.
+    pub(super) targets: Vec<usize>,
+    /// Which of the variants is for which of the targets.
+    pub(super) variant_of: Vec<usize>,
+    /// The properties for each combination of overrides that occurs.
+    pub(super) variants: Vec<Layer<'a>>,
+}
+
+impl Placed<'_> {
+    /// Returns the properties on a target, if the component goes there.
+    pub(super) fn variant_on(&self, target: usize) -> Option<usize> {
+        let at = self.targets.binary_search(&target).ok()?;
+        Some(self.variant_of[at])
+    }
+}
+
+impl<'a> World<'a> {
+    pub(super) fn new(
+        application: &'a Parsed<Application>,
+        environment: &'a Parsed<Environment>,
+        files: &'a DictionaryFiles,
+        version: &'a Version,
+        set: &'a BTreeMap<String, Value>,
+        kinds: &Kinds<'a>,
+        findings: &Findings,
+    ) -> Self {
+        let mut specs = target_specs(&environment.value);
+        let mut targets = Vec::new();
+        for (name, target) in &environment.value.targets {
+            let base = format!("{}/values", pointer::join("/targets", name.as_str()));
+            let values = layer(&target.values, &environment.document, &base, findings);
+            let spec = specs.remove(name).expect("a spec was made for each target");
+            targets.push(TargetEntry { name, spec, values });
+        }
+        let target_value_names = targets.iter().flat_map(|target| target.values.keys().copied()).collect();
+        let mut world = World {
+            application,
+            environment,
+            version,
+            targets,
+            components: Vec::new(),
+            component_index: HashMap::new(),
+            set: layer(set, &NOWHERE, "", findings),
+            dictionaries: dictionaries(environment, files, findings),
+            target_value_names,
+        };
+        for (name, component) in &application.value.components {
+            let placed = place(&world, name, component, kinds, findings);
+            world.component_index.insert(name.as_str(), world.components.len());
+            world.components.push(placed);
+        }
+        world
+    }
+
+    pub(super) fn component(&self, name: &str) -> Option<&Placed<'a>> {
+        self.component_index.get(name).map(|at| &self.components[*at])
+    }
+
+    pub(super) fn declares_secret(&self, name: &str) -> bool {
+        self.environment.value.secrets.contains_key(name)
+    }
+
+    pub(super) fn secret_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.environment.value.secrets.keys().map(SecretName::as_str)
+    }
+}
+
+fn layer<'a>(
+    values: &'a BTreeMap<String, Value>,
+    document: &'a Document,
+    base: &str,
+    findings: &Findings,
+) -> Layer<'a> {
+    values
+        .iter()
+        .map(|(name, value)| (name.as_str(), entry(value, document, pointer::join(base, name), findings)))
+        .collect()
+}
+
+/// Parses a value's placeholders; reports those that can't be read.
+pub(super) fn entry<'a>(value: &Value, document: &'a Document, base: String, findings: &Findings) -> Entry<'a> {
+    let mut errors = Vec::new();
+    let shape = Shape::of(value, &mut String::new(), &mut errors);
+    let entry = Entry { shape, document, base };
+    for error in &errors {
+        findings.push(entry.origin().syntax(error));
+    }
+    entry
+}
+
+fn dictionaries<'a>(
+    environment: &'a Parsed<Environment>,
+    files: &'a DictionaryFiles,
+    findings: &Findings,
+) -> Vec<Layer<'a>> {
+    let mut layers = Vec::new();
+    for (index, dictionary) in environment.value.dictionaries.iter().enumerate() {
+        let at = format!("/dictionaries/{index}");
+        match dictionary {
+            Dictionary::Values(values) => layers.push(layer(values, &environment.document, &at, findings)),
+            Dictionary::File(path) => match files.get(path) {
+                Some(file) => layers.push(layer(&file.value, &file.document, "", findings)),
+                None => findings.push(
+                    Diagnostic::error("no-file", format!("the dictionary `{}` was not read", path.display()))
+                        .at(environment.document.place(&at), ""),
+                ),
+            },
+        }
+    }
+    layers
+}
+
+fn place<'a>(
+    world: &World<'a>,
+    name: &'a ComponentName,
+    component: &'a Component,
+    kinds: &Kinds<'a>,
+    findings: &Findings,
+) -> Placed<'a> {
+    let targets = select(world, name, component.on.as_ref(), findings);
+    let overrides = overrides(world, name, component);
+    let mut seen: HashMap<Vec<bool>, usize> = HashMap::new();
+    let mut variants = Vec::new();
+    let mut variant_of = Vec::with_capacity(targets.len());
+    let with = pointer::join("/components", name.as_str()) + "/with";
+    for target in &targets {
+        let target = &world.targets[*target];
+        let config = &world.environment.value.targets[target.name];
+        let applying: Vec<bool> = overrides.iter().map(|over| over.applies(target.name, config)).collect();
+        let variant = *seen.entry(applying).or_insert_with_key(|applying| {
+            let mut properties = Layer::new();
+            merge(&mut properties, &component.with, &world.application.document, &with, findings);
+            for (over, _) in overrides.iter().zip(applying).filter(|(_, applies)| **applies) {
+                merge(&mut properties, over.with, over.document, &over.base, findings);
+            }
+            variants.push(properties);
+            variants.len() - 1
+        });
+        variant_of.push(variant);
+    }
+    // A plugin that can't be used is reported by the check of the application.
+    let kind = kinds.get(&component.kind).ok().flatten();
+    Placed { name, component, kind, targets, variant_of, variants }
+}
+
+/// Returns the targets a selector matches; reports one that matches none although there are targets.
+fn select(world: &World<'_>, name: &ComponentName, on: Option<&Selector>, findings: &Findings) -> Vec<usize> {
+    let targets = &world.environment.value.targets;
+    let matches = |(_, target): &(usize, &TargetEntry<'_>)| {
+        on.is_none_or(|selector| selector.matches(target.name.as_str(), &target.spec.labels))
+    };
+    let found: Vec<usize> = world.targets.iter().enumerate().filter(matches).map(|(index, _)| index).collect();
+    if let (true, false, Some(selector)) = (found.is_empty(), targets.is_empty(), on) {
+        let at = pointer::join("/components", name.as_str()) + "/on";
+        findings.push(
+            Diagnostic::error("no-target", format!("the selector `{selector}` matches no target"))
+                .at(world.application.document.place(&at), "")
+                .hint(labels_hint(targets)),
+        );
+    }
+    found
+}
+
+fn labels_hint(targets: &BTreeMap<TargetName, Target>) -> String {
+    const MANY: usize = 20;
+    let labels: std::collections::BTreeSet<String> =
+        targets.values().flat_map(|target| target.labels.iter().map(|(key, value)| format!("{key}={value}"))).collect();
+    if labels.is_empty() {
+        return "the environment's targets have no labels".to_owned();
+    }
+    let more = if labels.len() > MANY { ", …" } else { "" };
+    let shown: Vec<String> = labels.into_iter().take(MANY).collect();
+    format!("the environment's targets have the labels {}{more}", shown.join(", "))
+}
+
+/// One override: on which targets, and with what.
+struct Over<'a> {
+    on: Option<&'a Selector>,
+    with: &'a Value,
+    document: &'a Document,
+    base: String,
+}
+
+impl Over<'_> {
+    fn applies(&self, name: &TargetName, target: &Target) -> bool {
+        self.on.is_none_or(|selector| selector.matches(name.as_str(), &target.labels))
+    }
+}
+
+/// Returns the component's overrides, then the environment's: later ones win.
+fn overrides<'a>(world: &World<'a>, name: &ComponentName, component: &'a Component) -> Vec<Over<'a>> {
+    let base = pointer::join("/components", name.as_str());
+    let mut found = Vec::new();
+    for (index, over) in component.overrides.iter().enumerate() {
+        let base = format!("{base}/overrides/{index}/with");
+        found.push(Over { on: Some(&over.on), with: &over.with, document: &world.application.document, base });
+    }
+    let base = pointer::join("/overrides", name.as_str());
+    let mut add = |over: &'a EnvironmentOverride, base: String| {
+        found.push(Over { on: over.on.as_ref(), with: &over.with, document: &world.environment.document, base });
+    };
+    match world.environment.value.overrides.get(name) {
+        None => {}
+        Some(EnvironmentOverrides::One(over)) => add(over, format!("{base}/with")),
+        Some(EnvironmentOverrides::Several(several)) => {
+            several.iter().enumerate().for_each(|(index, over)| add(over, format!("{base}/{index}/with")));
+        }
+    }
+    found
+}
+
+/// Replaces whole top-level properties by those of `with`.
+fn merge<'a>(properties: &mut Layer<'a>, with: &'a Value, document: &'a Document, base: &str, findings: &Findings) {
+    match with {
+        Value::Null => {}
+        Value::Object(members) => {
+            for (name, value) in members {
+                properties.insert(name, entry(value, document, pointer::join(base, name), findings));
+            }
+        }
+        _ => findings.push(
+            Diagnostic::error("wrong-type", "properties must be a mapping of names to values")
+                .at(document.place(base), ""),
+        ),
+    }
+}

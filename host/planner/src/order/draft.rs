@@ -1,0 +1,88 @@
+//! The graph while it is put together: steps, commits, and junctions that carry order only.
+
+use launchway_model::{ChangeIndex, StepNode};
+
+/// A graph under construction. Edges may be redundant; junctions may be needless.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) nodes: Vec<DraftNode>,
+    /// From what ends to what may begin then.
+    pub(crate) edges: Vec<(u32, u32)>,
+    pub(crate) steps: Vec<StepNode>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DraftNode {
+    /// Index into the draft's steps.
+    Step(u32),
+    Commit(ChangeIndex),
+    Junction(Label),
+}
+
+/// What a junction is for; becomes a text only if the junction stays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Label {
+    Staged,
+    /// All of a component's instances have passed an anchor.
+    Passed(u32, Anchor),
+    /// None of a component's instances may pass an anchor before.
+    Ahead(u32, Anchor),
+    /// Instances of a component that go.
+    Leaving(u32),
+}
+
+/// Places in the life of an instance to which edges between components are tied, in order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub(crate) enum Anchor {
+    Begin,
+    StopBegin,
+    StopEnd,
+    InstallBegin,
+    StartBegin,
+    VerifyEnd,
+    Committed,
+}
+
+impl Anchor {
+    pub(crate) const COUNT: usize = 7;
+
+    pub(crate) fn bit(self) -> u8 {
+        1 << self as u8
+    }
+
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Begin => "begun",
+            Self::StopBegin | Self::StopEnd => "stopped",
+            Self::InstallBegin => "installed",
+            Self::StartBegin => "started",
+            Self::VerifyEnd => "verified",
+            Self::Committed => "committed",
+        }
+    }
+}
+
+impl Draft {
+    pub(crate) fn step(&mut self, step: StepNode) -> u32 {
+        self.steps.push(step);
+        self.node(DraftNode::Step(self.steps.len() as u32 - 1))
+    }
+
+    pub(crate) fn commit(&mut self, change: ChangeIndex) -> u32 {
+        self.node(DraftNode::Commit(change))
+    }
+
+    pub(crate) fn junction(&mut self, label: Label) -> u32 {
+        self.node(DraftNode::Junction(label))
+    }
+
+    pub(crate) fn edge(&mut self, from: u32, to: u32) {
+        self.edges.push((from, to));
+    }
+
+    fn node(&mut self, node: DraftNode) -> u32 {
+        self.nodes.push(node);
+        self.nodes.len() as u32 - 1
+    }
+}

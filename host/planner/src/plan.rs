@@ -1,0 +1,157 @@
+//! The one function: from what is wanted and what is recorded to a plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use launchway_model::{
+    ApplicationName, ApplicationState, Basis, Diagnostics, Digest, EnvironmentName, InstanceChange, NodeKind,
+    Operation, Owner, Plan, PlanNode, PluginName, TargetName, TargetSpec, VersionChange,
+};
+
+use crate::ask::ask;
+use crate::desired::Desired;
+use crate::diff::{Delta, DiffInput, diff};
+use crate::error::PlanError;
+use crate::inputs::{Plugins, Secrets};
+use crate::kinds::Kinds;
+use crate::lint::lint;
+use crate::order::{OrderInput, order};
+use crate::paths::check_paths;
+use crate::restrict::Restriction;
+
+/// Everything a plan is computed from.
+pub struct PlanInput<'a> {
+    pub operation: Operation,
+    pub application: &'a ApplicationName,
+    pub environment: &'a EnvironmentName,
+    /// None wants nothing: everything recorded goes.
+    pub desired: Option<&'a Desired>,
+    pub state: &'a ApplicationState,
+    /// How the environment's targets are reached now.
+    pub targets: &'a BTreeMap<TargetName, Arc<TargetSpec>>,
+    pub plugins: &'a dyn Plugins,
+    pub secrets: &'a dyn Secrets,
+    pub environment_digest: Digest,
+    pub restrict: &'a Restriction,
+}
+
+/// A plan, and what is odd about it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Planned {
+    pub plan: Plan,
+    pub warnings: Diagnostics,
+}
+
+/// Computes what has to happen so that what is recorded becomes what is wanted.
+///
+/// The same input gives the same plan, byte for byte.
+pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
+    check_restriction(&input)?;
+    let kinds = Kinds::new(input.plugins);
+    let rollback = matches!(input.operation, Operation::Rollback { .. });
+    let delta = diff(&DiffInput {
+        desired: input.desired,
+        state: input.state,
+        targets: input.targets,
+        kinds: &kinds,
+        secrets: input.secrets,
+        restrict: input.restrict,
+        exact_versions: rollback,
+    })?;
+    let Delta { changes, unchanged, amendments, amended, left_out, mut warnings } = delta;
+    let instances = input.desired.map_or(&[][..], |desired| &desired.instances);
+    let handovers = check_paths(instances, &changes, &kinds)?;
+    let steps = ask(&changes, input.plugins)?;
+    let order_input =
+        OrderInput { instances, changes: &changes, steps, handovers: &handovers, forgive_cycles: rollback };
+    let nodes = order(order_input, &mut warnings)?;
+    let wanted_version = input.desired.and_then(|desired| desired.version.clone());
+    let from = input.state.version.clone();
+    let plan = Plan {
+        format: Plan::FORMAT,
+        version: VersionChange { to: if left_out { from.clone() } else { wanted_version }, from },
+        basis: Basis {
+            lineage: input.state.lineage.clone(),
+            serial: input.state.serial,
+            release: input.desired.and_then(|desired| desired.release),
+            environment: input.environment_digest,
+            plugins: plugins_used(&changes, &nodes, input.plugins),
+            only: if left_out { input.restrict.words() } else { Vec::new() },
+        },
+        operation: input.operation,
+        application: input.application.clone(),
+        environment: input.environment.clone(),
+        targets: targets_used(&changes, &amendments, input.targets),
+        changes,
+        unchanged,
+        amendments,
+        amended,
+        nodes,
+    };
+    match lint(&plan).first() {
+        None => Ok(Planned { plan, warnings }),
+        Some(fault) => Err(PlanError::Broken(fault.to_string())),
+    }
+}
+
+/// Returns the digest of a plan's canonical JSON.
+pub fn plan_digest(plan: &Plan) -> Digest {
+    // Maps with text keys and numbers: nothing in a plan that JSON can't hold.
+    Digest::of(&serde_json::to_vec(plan).expect("a plan is representable as JSON"))
+}
+
+fn check_restriction(input: &PlanInput<'_>) -> Result<(), PlanError> {
+    if input.restrict.is_all() {
+        return Ok(());
+    }
+    let wanted = input.desired.into_iter().flat_map(|desired| desired.instances.iter().map(|spec| &spec.id));
+    let ids = wanted.chain(input.state.instances.keys());
+    let components = ids.clone().map(|id| id.component.as_str());
+    let targets = ids.map(|id| id.target.as_str()).chain(input.targets.keys().map(TargetName::as_str));
+    let unique = |names: Vec<&'_ str>| -> Vec<String> {
+        let names: std::collections::BTreeSet<&str> = names.into_iter().collect();
+        names.into_iter().map(str::to_owned).collect()
+    };
+    let (components, targets) = (unique(components.collect()), unique(targets.collect()));
+    let components = components.iter().map(String::as_str);
+    Ok(input.restrict.check(components, targets.iter().map(String::as_str))?)
+}
+
+/// Returns the digests of the plugins whose answers are in the plan.
+fn plugins_used(changes: &[InstanceChange], nodes: &[PlanNode], plugins: &dyn Plugins) -> BTreeMap<PluginName, Digest> {
+    let subjects = changes.iter().filter_map(|change| Some(&change.subject()?.spec.kind.plugin));
+    let actions = nodes.iter().filter_map(|node| match &node.kind {
+        NodeKind::Step(step) => match &step.owner {
+            Owner::Action { action, .. } => Some(&action.kind.plugin),
+            Owner::Instance { .. } => None,
+        },
+        _ => None,
+    });
+    let mut used = BTreeMap::new();
+    for name in subjects.chain(actions) {
+        if !used.contains_key(name)
+            && let Some(digest) = plugins.digest(name)
+        {
+            used.insert(name.clone(), digest);
+        }
+    }
+    used
+}
+
+/// Returns every target that the plan refers to: as the environment has it now, else as it is recorded.
+fn targets_used(
+    changes: &[InstanceChange],
+    amendments: &[Arc<launchway_model::Deployed>],
+    current: &BTreeMap<TargetName, Arc<TargetSpec>>,
+) -> BTreeMap<TargetName, Arc<TargetSpec>> {
+    let subjects = changes.iter().filter_map(InstanceChange::subject).chain(amendments);
+    let mut used: BTreeMap<TargetName, Arc<TargetSpec>> = BTreeMap::new();
+    for deployed in subjects {
+        let name = &deployed.spec.id.target;
+        if !used.contains_key(name) {
+            let spec = current.get(name).unwrap_or(&deployed.target);
+            used.insert(name.clone(), spec.clone());
+        }
+    }
+    used
+}
