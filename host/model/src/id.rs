@@ -12,13 +12,13 @@ use sha2::{Digest as _, Sha256};
 /// Why a text is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
-    #[error("a {what} can't be empty")]
+    #[error("{what} can't be empty")]
     Empty { what: &'static str },
-    #[error("a {what} can't be longer than {limit} characters")]
+    #[error("{what} can't be longer than {limit} characters")]
     TooLong { what: &'static str, limit: usize },
-    #[error("a {what} can't contain {}", crate::diagnostic::show_char(*character))]
+    #[error("{what} can't contain {}", crate::diagnostic::show_char(*character))]
     Character { what: &'static str, character: char },
-    #[error("a {what} can't begin or end with a blank")]
+    #[error("{what} can't begin or end with a blank")]
     Blank { what: &'static str },
     #[error("expected `plugin/kind`, such as `ssh/file`")]
     Kind,
@@ -50,8 +50,11 @@ pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Says why a text is not of a format.
+pub(crate) type FormatCheck = fn(&str) -> Result<(), IdError>;
+
 /// The formats that schemas name, with what checks them.
-pub(crate) const FORMATS: &[(&str, fn(&str) -> Result<(), IdError>)] = &[
+pub(crate) const FORMATS: &[(&str, FormatCheck)] = &[
     (ApplicationName::FORMAT, |text| ApplicationName::check(text)),
     (ComponentName::FORMAT, |text| ComponentName::check(text)),
     (TargetName::FORMAT, |text| TargetName::check(text)),
@@ -144,35 +147,35 @@ macro_rules! name {
 
 name!(
     /// An application: a product made of components.
-    ApplicationName, "application name", "launchway-application-name"
+    ApplicationName, "an application name", "launchway-application-name"
 );
 name!(
     /// A component of an application.
-    ComponentName, "component name", "launchway-component-name"
+    ComponentName, "a component name", "launchway-component-name"
 );
 name!(
     /// A target of an environment: a host or another endpoint.
-    TargetName, "target name", "launchway-target-name"
+    TargetName, "a target name", "launchway-target-name"
 );
 name!(
     /// An environment: a named set of targets, dictionaries, secrets and policy.
-    EnvironmentName, "environment name", "launchway-environment-name"
+    EnvironmentName, "an environment name", "launchway-environment-name"
 );
 name!(
     /// An artifact of a release, as its manifest calls it.
-    ArtifactName, "artifact name", "launchway-artifact-name"
+    ArtifactName, "an artifact name", "launchway-artifact-name"
 );
 name!(
     /// A secret of an environment. The value is never in the model.
-    SecretName, "secret name", "launchway-secret-name"
+    SecretName, "a secret name", "launchway-secret-name"
 );
 name!(
     /// A plugin, as a component type's first half names it.
-    PluginName, "plugin name", "launchway-plugin-name"
+    PluginName, "a plugin name", "launchway-plugin-name"
 );
 name!(
     /// A release's version: free text, compared for equality only.
-    Version, "version", "launchway-version"
+    Version, "a version", "launchway-version"
 );
 
 /// `plugin/kind`, such as `ssh/archive`.
@@ -192,7 +195,7 @@ impl FromStr for KindRef {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         let (plugin, kind) = text.split_once('/').ok_or(IdError::Kind)?;
-        check_name("kind", kind)?;
+        check_name("a kind", kind)?;
         Ok(Self { plugin: PluginName::new(plugin)?, kind: Arc::from(kind) })
     }
 }

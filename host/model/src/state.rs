@@ -117,14 +117,17 @@ pub struct TargetSpec {
     pub max_steps: Option<u32>,
 }
 
+/// The way to a target.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Transport {
+    /// Commands run on the target through SSH.
     Ssh,
     /// Commands run on the machine Launchway runs on.
     Local,
 }
 
+/// How SSH connections are made.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SshOptions {
@@ -140,10 +143,12 @@ pub struct SshOptions {
     /// A known-hosts file to use instead of `~/.ssh/known_hosts`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<PathBuf>,
+    /// `strict` if not given.
     #[serde(default, skip_serializing_if = "HostKeyChecking::is_default")]
     pub host_key_checking: HostKeyChecking,
     /// Seconds until a connection attempt is given up; 10 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86_400))]
     pub connect_timeout: Option<u32>,
 }
 
@@ -187,12 +192,16 @@ impl Escalation {
     }
 }
 
+/// A program that runs commands as another user.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EscalationMethod {
+    /// The program `sudo`.
     #[default]
     Sudo,
+    /// The program `doas`.
     Doas,
+    /// The program `su`.
     Su,
 }
 

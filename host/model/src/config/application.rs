@@ -21,12 +21,15 @@ pub struct Application {
     pub version: Option<Version>,
     /// Files of the release that components refer to by name; paths relative to this file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "format": "launchway-artifact-name" }))]
     pub artifacts: BTreeMap<ArtifactName, PathBuf>,
     /// What the application consists of.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = { "format": "launchway-component-name" }))]
     pub components: BTreeMap<ComponentName, Component>,
     /// Plugins beyond those that come with Launchway.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "format": "launchway-plugin-name" }))]
     pub plugins: BTreeMap<PluginName, PluginSource>,
 }
 
@@ -67,15 +70,18 @@ pub struct Component {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum EdgeUse {
+    /// The component; every instance waits for all of its instances.
     Name(ComponentName),
     Detail(EdgeDetail),
 }
 
+/// An edge to another component, with all that can be said of it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EdgeDetail {
+    /// The component that this one waits for.
     pub component: ComponentName,
-    /// `same-target` orders only instances on one and the same target.
+    /// `all` if not given; `same-target` orders only instances on one and the same target.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
 }
@@ -101,12 +107,16 @@ impl EdgeUse {
 #[serde(untagged)]
 pub enum SubscriptionUse {
     Detail(SubscriptionDetail),
+    /// Components, each with what this one is told when it changes, such as `reload` or `restart`.
+    #[schemars(extend("propertyNames" = { "format": "launchway-component-name" }, "minProperties" = 1))]
     Short(BTreeMap<ComponentName, String>),
 }
 
+/// A subscription, with all that can be said of it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscriptionDetail {
+    /// The component whose changes matter.
     pub component: ComponentName,
     /// What the component's type is told, such as `reload` or `restart`.
     pub word: String,
@@ -141,10 +151,12 @@ pub struct ActionUse {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum PluginSource {
+    /// A WebAssembly component; relative to this file. It may do nothing on its own.
     File(PathBuf),
     Detail(PluginSourceDetail),
 }
 
+/// A plugin's file and what it is allowed to do.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PluginSourceDetail {
@@ -152,6 +164,7 @@ pub struct PluginSourceDetail {
     pub file: PathBuf,
     /// The capabilities it gets: `target`, `secrets`, `http`, `net`. None if not given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("items" = { "type": "string", "enum": ["target", "secrets", "http", "net"] }))]
     pub grant: Vec<String>,
 }
 

@@ -87,17 +87,18 @@ impl Document {
     /// tell, else the whole value's.
     pub fn span_within(&self, pointer: &str, bytes: Range<usize>) -> Option<Span> {
         let place = self.places.get(pointer)?;
-        let raw = self.text.get(place.value.clone())?;
-        match scalar_text::locate(raw, place.style, bytes) {
-            Some(inner) => self.to_span(place.value.start + inner.start..place.value.start + inner.end),
+        match scalar_text::locate(&self.text, place.value.clone(), place.style, bytes) {
+            Some(inner) => self.to_span(inner),
             None => self.to_span(self.brief(place)),
         }
     }
 
-    /// Returns a range that is no longer than a line: the value's, its key's, or that of the value's first line.
+    /// Returns a range that is something and no longer than a line: the value's, its key's, or that of the value's
+    /// first line.
     fn brief(&self, place: &Place) -> Range<usize> {
         let text = self.text.get(place.value.clone()).unwrap_or_default();
         match (text.find('\n'), &place.key) {
+            (None, Some(key)) if text.is_empty() => key.clone(),
             (None, _) => place.value.clone(),
             (Some(_), Some(key)) => key.clone(),
             (Some(end), None) => place.value.start..place.value.start + text[..end].trim_end().len(),

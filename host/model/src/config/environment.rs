@@ -21,21 +21,25 @@ pub struct Environment {
     pub defaults: Defaults,
     /// The hosts and other endpoints.
     #[serde(default)]
+    #[schemars(extend("propertyNames" = { "format": "launchway-target-name" }))]
     pub targets: BTreeMap<TargetName, Target>,
     /// Values for placeholders, in order: the first that has a value wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dictionaries: Vec<Dictionary>,
     /// Where secrets come from; never their values.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "format": "launchway-secret-name" }))]
     pub secrets: BTreeMap<SecretName, SecretSource>,
     /// Properties that differ in this environment, by component; applied after the component's own overrides.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "format": "launchway-component-name" }))]
     pub overrides: BTreeMap<ComponentName, EnvironmentOverrides>,
     /// What to do when steps fail.
     #[serde(default)]
     pub failures: FailurePolicy,
     /// How many steps may run at once, over all targets; 256 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
     pub max_steps: Option<u32>,
 }
 
@@ -43,7 +47,9 @@ pub struct Environment {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum EnvironmentOverrides {
+    /// For all targets, or those of one selector.
     One(EnvironmentOverride),
+    /// Later ones win.
     Several(Vec<EnvironmentOverride>),
 }
 
@@ -68,14 +74,19 @@ pub struct Defaults {
     /// The user to log in as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The SSH port; 22, or what the SSH configuration says, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
+    /// How SSH connections are made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<SshOptions>,
+    /// How commands become another user; `sudo` without a password if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<EscalationConfig>,
     /// How many steps may run on one target at once; 4 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
     pub max_steps: Option<u32>,
 }
 
@@ -92,21 +103,25 @@ pub struct Target {
     /// Values for placeholders on this target; they come before the dictionaries.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub values: BTreeMap<String, Value>,
+    /// How it is reached; the defaults' if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
     /// The user to log in as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// The SSH port; 22, or what the SSH configuration says, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub port: Option<u16>,
-    /// Replaces the defaults' as a whole.
+    /// How SSH connections are made; replaces the defaults' `ssh` as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<SshOptions>,
-    /// Replaces the defaults' as a whole.
+    /// How commands become another user; replaces the defaults' `escalation` as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<EscalationConfig>,
-    /// How many steps may run on it at once.
+    /// How many steps may run on it at once; the defaults' if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100_000))]
     pub max_steps: Option<u32>,
 }
 
@@ -114,6 +129,7 @@ pub struct Target {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EscalationConfig {
+    /// The program that does it.
     pub method: EscalationMethod,
     /// The name of the secret that holds the password, where one is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,7 +140,9 @@ pub struct EscalationConfig {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Dictionary {
+    /// A YAML file with values; relative to the environment's file.
     File(PathBuf),
+    /// Values by name.
     Values(BTreeMap<String, Value>),
 }
 
@@ -133,21 +151,23 @@ pub enum Dictionary {
 #[serde(rename_all = "kebab-case")]
 pub enum SecretSource {
     /// An environment variable of the launchway process.
-    Env(String),
+    Env(#[schemars(length(min = 1))] String),
     /// A file; relative to the environment's file. One line end at its end is not part of the secret.
     File(PathBuf),
     /// A program and its arguments; what it prints is the secret, without one line end at its end.
-    Command(Vec<String>),
+    Command(#[schemars(length(min = 1))] Vec<String>),
 }
 
 /// What to do when steps fail.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FailurePolicy {
+    /// `stop` if not given.
     #[serde(default)]
     pub on_failure: OnFailure,
 }
 
+/// What happens to the rest of a run when a step fails.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {

@@ -65,7 +65,10 @@ fn parse<T: DeserializeOwned>(
     let mut document = Document::new(source, text);
     let mut value = match root {
         Some(root) => to_value(root, None, &mut String::new(), &mut document),
-        None => Value::Null,
+        None => {
+            document.insert("", Place { value: 0..0, key: None, style: Style::Plain });
+            Value::Null
+        }
     };
     schema.properties.coerce(&mut value);
     for finding in schema.properties.findings(&value) {

@@ -252,7 +252,7 @@ mod tests {
             match parse(&input) {
                 Ok(segments) => for segment in segments {
                     if let Segment::Reference { range, .. } = segment {
-                        prop_assert!(input[range].starts_with("${"));
+                        prop_assert_eq!(input.get(range.start..range.start + 2), Some("${"));
                     }
                 },
                 Err(error) => prop_assert!(input.get(error.range).is_some()),

@@ -4,17 +4,24 @@ use std::ops::Range;
 
 use super::document::Style;
 
-/// Returns where some bytes of a decoded scalar stand in its written form, if that can be told:
-/// for plain and quoted texts on one line, and for `|` blocks.
-pub(super) fn locate(raw: &str, style: Style, bytes: Range<usize>) -> Option<Range<usize>> {
-    let range = match style {
-        Style::Plain if !raw.contains('\n') => (bytes.end <= raw.len()).then_some(bytes)?,
-        Style::SingleQuoted if !raw.contains('\n') => map(single_quoted(raw)?, bytes)?,
-        Style::DoubleQuoted if !raw.contains('\n') => map(double_quoted(raw)?, bytes)?,
-        Style::Literal => map(literal(raw)?, bytes)?,
-        _ => return None,
+/// Returns where some bytes of a decoded scalar stand in a document, if that can be told:
+/// for plain and quoted texts on one line, and for `|` blocks. `range` is the scalar's place.
+pub(super) fn locate(document: &str, range: Range<usize>, style: Style, bytes: Range<usize>) -> Option<Range<usize>> {
+    let raw = document.get(range.clone())?;
+    let found = match style {
+        Style::Literal => map(literal(document, range)?, bytes)?,
+        _ if raw.contains('\n') => return None,
+        Style::Plain if bytes.end <= raw.len() => shift(bytes, range.start),
+        Style::Plain => return None,
+        Style::SingleQuoted => shift(map(single_quoted(raw)?, bytes)?, range.start),
+        Style::DoubleQuoted => shift(map(double_quoted(raw)?, bytes)?, range.start),
+        Style::Folded | Style::Collection => return None,
     };
-    raw.get(range.clone()).map(|_| range)
+    document.get(found.clone()).map(|_| found)
+}
+
+fn shift(range: Range<usize>, by: usize) -> Range<usize> {
+    range.start + by..range.end + by
 }
 
 /// A piece of the written form, and how many decoded bytes it stands for.
@@ -85,27 +92,31 @@ fn escape(rest: &str) -> Option<(usize, usize)> {
     Some((2 + digits, char::from_u32(code)?.len_utf8()))
 }
 
-/// Walks the lines of a `|` block, whose indentation is not part of the text.
-fn literal(raw: &str) -> Option<impl Iterator<Item = Unit>> {
-    let (header, body) = raw.split_once('\n')?;
-    // An indentation given in the header is rare and can't be told from here.
-    if !header.starts_with('|') || header.chars().skip(1).any(|c| c.is_ascii_digit()) {
+/// Walks the lines of a `|` block, whose place begins with its first text: what comes before it in that line is the
+/// indentation of all lines, and blank lines above it belong to the block.
+fn literal(document: &str, range: Range<usize>) -> Option<impl Iterator<Item = Unit>> {
+    let line_start = |end: usize| document[..end].rfind('\n').map_or(0, |newline| newline + 1);
+    let first = line_start(range.start);
+    let indent = range.start - first;
+    if !document[first..range.start].bytes().all(|byte| byte == b' ') {
         return None;
     }
-    let first = body.lines().find(|line| !line.trim().is_empty())?;
-    let indent = first.len() - first.trim_start_matches(' ').len();
-    let mut at = header.len() + 1;
-    Some(body.split_inclusive('\n').flat_map(move |line| {
+    let mut start = first;
+    while start > 0 && document[line_start(start - 1)..start].trim().is_empty() {
+        start = line_start(start - 1);
+    }
+    let mut at = start;
+    Some(document[start..range.end].split_inclusive('\n').flat_map(move |line| {
         let skipped = indent.min(line.len() - line.trim_start_matches(' ').len());
-        let start = at + skipped;
+        let begin = at + skipped;
         at += line.len();
-        let ending = if line.ends_with("\r\n") { 2 } else { usize::from(line.ends_with('\n')) };
-        let text = &line[skipped..line.len() - ending];
-        let line_end = start + text.len();
-        let chars = text
-            .char_indices()
-            .map(move |(offset, c)| Unit { at: start + offset, written: c.len_utf8(), decoded: c.len_utf8() })
-            .collect::<Vec<_>>();
-        chars.into_iter().chain((ending > 0).then_some(Unit { at: line_end, written: ending, decoded: 1 }))
+        let ending = line.len() - line.trim_end_matches(['\r', '\n']).len();
+        let text = &line[skipped.min(line.len() - ending)..line.len() - ending];
+        let chars = text.char_indices().map(move |(offset, c)| {
+            let length = c.len_utf8();
+            Unit { at: begin + offset, written: length, decoded: length }
+        });
+        let line_end = begin + text.len();
+        chars.chain((ending > 0).then_some(Unit { at: line_end, written: ending, decoded: 1 }))
     }))
 }

@@ -116,7 +116,9 @@ impl<'a> Explainer<'a> {
 
     fn wrong_type(&mut self, error: &ValidationError<'_>, expected: &[JsonType]) {
         let value: &Value = error.instance();
-        let wanted: Vec<&str> = expected.iter().map(|one| describe::json_type(*one)).collect();
+        // That a value may be left empty is no advice.
+        let something = |one: &&JsonType| **one != JsonType::Null || expected.len() == 1;
+        let wanted: Vec<&str> = expected.iter().filter(something).map(|one| describe::json_type(*one)).collect();
         let message = format!("expected {}, found {}", describe::or(&wanted), describe::value(value));
         self.add(error, false, "wrong-type", message, describe::type_hint(expected, value));
     }

@@ -38,11 +38,21 @@ impl Fault {
         if let Some(tab) = tab_in_indentation(text, at) {
             return Self::new(tab..tab + 1, "a tab can't indent YAML").hint("use spaces");
         }
-        let here = at..at + text[at..].chars().next().filter(|c| *c != '\n' && *c != '\r').map_or(0, char::len_utf8);
         let (message, hint) = translate(complaint);
+        let here = visible(text, at);
         let fault = Self::new(here, message);
         if hint.is_empty() { fault } else { fault.hint(hint) }
     }
+}
+
+/// Returns the character at a place, or, where there is nothing to see, the last one before it that is no blank.
+fn visible(text: &str, at: usize) -> Range<usize> {
+    let next = |from: usize| text[from..].chars().next();
+    let start = match next(at) {
+        Some(c) if !c.is_whitespace() => at,
+        _ => text[..at].char_indices().rfind(|(_, c)| !c.is_whitespace()).map_or(at, |(before, _)| before),
+    };
+    start..start + next(start).map_or(0, char::len_utf8)
 }
 
 /// Returns the place of a tab that indents the line of `at`, or the line before.
@@ -62,21 +72,24 @@ fn translate(complaint: &str) -> (String, &'static str) {
     const QUOTE: &str = "put the text in quotes if it is meant literally";
     const INDENT: &str = "check the indentation of this line and the ones before it";
     let (message, hint) = match complaint {
-        c if c.contains("mapping values are not allowed") || c.contains("illegal placement of ':'") => {
-            ("a `key: value` can't begin here", "check the indentation, and put a text that contains `: ` in quotes")
-        }
+        c if c.contains("mapping values are not allowed") || c.contains("illegal placement of ':'") => (
+            "a `key: value` can't begin here",
+            "check the indentation and the brackets before it, and put a text that contains `: ` in quotes",
+        ),
         c if c.contains("mapping keys are not allowed") => ("a key can't begin here", INDENT),
         c if c.contains("block sequence entries") || c.contains("block collection") => {
             ("a list item (`- `) can't stand here", INDENT)
         }
-        c if c.contains("simple key expect") || c.contains("simple key expected") => {
-            ("expected a `:` after the key", "write `key: value`")
+        c if c.contains("simple key expect") => {
+            ("a key without a `:` comes before this", "write `key: value`, with a blank after the colon")
         }
         c if c.contains("did not find expected key") => ("expected a key here", INDENT),
         c if c.contains("flow mapping") => ("the mapping in braces is not closed", "add the missing `}` or `,`"),
         c if c.contains("flow sequence") => ("the list in brackets is not closed", "add the missing `]` or `,`"),
         c if c.contains("misplaced bracket") => ("this bracket has no counterpart", QUOTE),
-        c if c.contains("unexpected end of stream") => ("the quoted text is not closed", "add the closing quote"),
+        c if c.contains("unexpected end of stream") || c.contains("indentation in quoted scalar") => {
+            ("the quoted text is not closed", "add the closing quote")
+        }
         c if c.contains("trailing content after") => {
             ("text after the closing quote", "put the whole text in one pair of quotes")
         }
@@ -95,9 +108,7 @@ fn translate(complaint: &str) -> (String, &'static str) {
         c if c.contains("directive") => ("this line can't be read", "a line can't begin with `%`"),
         c if c.contains("tab") => ("a tab can't stand here", "use spaces"),
         c if c.contains("block scalar") => ("the lines of a text block must be indented alike", INDENT),
-        c if c.contains("flow construct") || c.contains("quoted scalar") || c.contains("indentation") => {
-            ("wrong indentation", INDENT)
-        }
+        c if c.contains("flow construct") || c.contains("indentation") => ("wrong indentation", INDENT),
         c if c.contains("unexpected character") || c.contains("plain scalar") || c.contains("next token") => {
             ("a plain text can't begin like this", QUOTE)
         }

@@ -176,10 +176,16 @@ impl<'a> Reader<'a> {
 
     fn refuse_as_key(&self, range: &Range<usize>) -> Outcome<()> {
         match self.open.last() {
-            Some(Frame { kind: FrameKind::Map { key: None, .. }, .. }) => {
-                Err(Fault::new(range.clone(), "a key must be a plain or quoted text")
-                    .hint("put a text that begins with `{`, `[` or `*` in quotes")
-                    .into())
+            Some(Frame { kind: FrameKind::Map { key: None, .. }, start, .. }) => {
+                let doubled = self.text[start.start..].starts_with("{{");
+                let fault = if doubled {
+                    Fault::new(start.start..start.start + 2, "`{{` does not begin a placeholder here")
+                        .hint("write `${…}` for a value, or put the whole text in quotes")
+                } else {
+                    Fault::new(range.clone(), "a key must be a plain or quoted text")
+                        .hint("put a text that begins with `{`, `[` or `*` in quotes")
+                };
+                Err(fault.into())
             }
             _ => Ok(()),
         }
@@ -187,9 +193,11 @@ impl<'a> Reader<'a> {
 
     fn end(&mut self, range: Range<usize>) -> Outcome<Option<Node>> {
         let Some(frame) = self.open.pop() else { return Ok(None) };
+        let mut start = frame.start.start;
         let (content, last) = match frame.kind {
             FrameKind::List(items) => {
                 let last = items.last().map(|item| item.range.end);
+                start = self.list_start(start);
                 (Content::List(items), last)
             }
             FrameKind::Map { mut entries, mut index, merges, .. } => {
@@ -203,8 +211,19 @@ impl<'a> Reader<'a> {
         // A block collection's end is where the next thing begins: its last value's end is what people see.
         let closed = self.text[range.clone()].starts_with([']', '}']);
         let end = if closed { range.end } else { last.unwrap_or(frame.start.end) };
-        let range = frame.start.start..end.max(frame.start.start);
+        let range = start..end.max(start);
         self.complete(Node { range, content }, frame.anchor)
+    }
+
+    /// Returns where a list begins: for one that is not indented, the scanner tells where its first item does.
+    fn list_start(&self, start: usize) -> usize {
+        let line = self.line_of(start).start;
+        let before = &self.text[line..start];
+        if !self.text[start..].starts_with(['-', '[']) && before.trim() == "-" {
+            line + before.len() - before.trim_start().len()
+        } else {
+            start
+        }
     }
 
     fn alias(&mut self, anchor: usize, range: Range<usize>) -> Outcome<Option<Node>> {
