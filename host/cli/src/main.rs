@@ -18,6 +18,8 @@ mod live_run;
 mod planning;
 mod process;
 mod project;
+#[cfg(test)]
+mod reference;
 mod release;
 mod reporter;
 mod saved_plan;

@@ -1,0 +1,9 @@
+//! The binary from outside: arguments, files, exit codes, streams; and real deployments to folders of this machine.
+
+mod deployments;
+mod files;
+mod interruption;
+mod place;
+mod saved_plans;
+mod streams;
+mod usage;
