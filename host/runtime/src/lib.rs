@@ -4,6 +4,8 @@
 //! Not for: deciding which step runs when (`launchway-scheduler`), or what the steps are (`launchway-planner`).
 
 mod effects;
+mod http;
+mod net;
 mod plugin;
 mod redact;
 mod secrets;

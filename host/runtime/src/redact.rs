@@ -352,7 +352,9 @@ mod tests {
     fn usual_encodings_are_replaced() {
         let redactor = redactor(&["s3cr3t value\"/+"]);
         let basic = base64::engine::general_purpose::STANDARD.encode("user:s3cr3t value\"/+");
-        let shown = redactor.text(&format!("Authorization: Basic {basic} ?p=s3cr3t%20value%22%2F%2B s3cr3t+value%22%2F%2B s3cr3t value\\\"/+"));
+        let shown = redactor.text(&format!(
+            "Authorization: Basic {basic} ?p=s3cr3t%20value%22%2F%2B s3cr3t+value%22%2F%2B s3cr3t value\\\"/+"
+        ));
         assert!(!shown.contains("s3cr3t"), "{shown}");
         assert!(!shown.contains(&basic[8..]), "{shown}");
     }

@@ -47,10 +47,8 @@ impl std::fmt::Debug for SecretStore {
 impl SecretStore {
     /// Takes over the references. Relative files start at `base`, where commands run too.
     pub fn new(sources: BTreeMap<SecretName, SecretSource>, base: PathBuf) -> Self {
-        let secrets = sources
-            .into_iter()
-            .map(|(name, source)| (name, Secret { source, value: OnceCell::new() }))
-            .collect();
+        let secrets =
+            sources.into_iter().map(|(name, source)| (name, Secret { source, value: OnceCell::new() })).collect();
         Self { base, secrets }
     }
 
@@ -95,7 +93,9 @@ impl SecretStore {
 
     async fn read_file(&self, name: &SecretName, path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
         let shown = path.display();
-        let fail = |error: std::io::Error| unreadable(name, format!("file {shown}: {error}"), "check the path and its permissions");
+        let fail = |error: std::io::Error| {
+            unreadable(name, format!("file {shown}: {error}"), "check the path and its permissions")
+        };
         let file = tokio::fs::File::open(path).await.map_err(fail)?;
         let bytes = read_limited(file, SIZE_LIMIT + 1).await.map_err(fail)?;
         check_size(name, bytes)
@@ -105,7 +105,13 @@ impl SecretStore {
         let Some((program, args)) = argv.split_first() else {
             return Err(unreadable(name, "its command is empty".into(), "give a program and its arguments"));
         };
-        let fail = |error: std::io::Error| unreadable(name, format!("command `{program}`: {error}"), "check that the program is installed where launchway runs");
+        let fail = |error: std::io::Error| {
+            unreadable(
+                name,
+                format!("command `{program}`: {error}"),
+                "check that the program is installed where launchway runs",
+            )
+        };
         let mut child = tokio::process::Command::new(program)
             .args(args)
             .current_dir(&self.base)
@@ -132,8 +138,10 @@ impl SecretStore {
             }
         };
         if !status.success() {
-            let how = status.code().map_or_else(|| "was killed".to_owned(), |code| format!("ended with exit status {code}"));
-            let mut failure = unreadable(name, format!("command `{program}` {how}"), "run the command by hand to see why");
+            let how =
+                status.code().map_or_else(|| "was killed".to_owned(), |code| format!("ended with exit status {code}"));
+            let mut failure =
+                unreadable(name, format!("command `{program}` {how}"), "run the command by hand to see why");
             failure.detail = (!complaint.is_empty()).then_some(complaint);
             return Err(failure);
         }
@@ -158,10 +166,7 @@ impl SecretValues for SecretStore {
     }
 
     fn known(&self) -> Vec<(SecretName, Value)> {
-        self.secrets
-            .iter()
-            .filter_map(|(name, secret)| Some((name.clone(), secret.value.get()?.clone())))
-            .collect()
+        self.secrets.iter().filter_map(|(name, secret)| Some((name.clone(), secret.value.get()?.clone()))).collect()
     }
 }
 
@@ -177,7 +182,11 @@ fn unreadable(name: &SecretName, why: String, hint: &str) -> Failure {
 
 fn check_size(name: &SecretName, bytes: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Failure> {
     if bytes.len() as u64 > SIZE_LIMIT {
-        return Err(unreadable(name, "it is larger than 1 MiB".into(), "a secret is a password, a key or a certificate"));
+        return Err(unreadable(
+            name,
+            "it is larger than 1 MiB".into(),
+            "a secret is a password, a key or a certificate",
+        ));
     }
     Ok(bytes)
 }
@@ -259,10 +268,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("a"), "value").unwrap();
         std::fs::write(dir.path().join("b"), "value").unwrap();
-        let store = store(
-            &[("a", SecretSource::File("a".into())), ("b", SecretSource::File("b".into()))],
-            dir.path(),
-        );
+        let store = store(&[("a", SecretSource::File("a".into())), ("b", SecretSource::File("b".into()))], dir.path());
         let a = store.fingerprint(&name("a"), &[1; 32]).await;
         assert!(matches!(&a, Fingerprint::Hmac(hex) if hex.len() == 64));
         assert_eq!(a, store.fingerprint(&name("a"), &[1; 32]).await);

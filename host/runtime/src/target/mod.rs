@@ -1,5 +1,24 @@
 //! How targets are reached: connections, commands, files.
 
+mod cleanup;
+mod effects;
+mod escalation;
+mod exec;
+mod failure;
+mod fill;
+mod inspect;
+mod local;
 mod pool;
+mod put;
+mod run;
+mod scan;
+mod shell;
+mod ssh;
+mod transport;
+mod wrapper;
+
+pub(crate) use failure::{FailureExt, failure};
+pub(crate) use fill::Filler;
+pub(crate) use transport::Transport;
 
 pub use pool::{Targets, TargetsOptions};
