@@ -1,0 +1,246 @@
+//! `health/http`: an HTTP endpoint answers as it should.
+
+use std::collections::BTreeMap;
+
+use launchway_sdk::{
+    Context, Failure, Kind, Outcome, Problem, Proposal, Request, RunRule, Setting, Span, Step, Text, Tls, Usage,
+};
+#[cfg(not(target_family = "wasm"))]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::answer::{Expectation, Statuses};
+use crate::patience::{Patience, Try, default_deadline, default_interval, default_successes, default_timeout};
+
+pub(crate) struct HttpCheck;
+
+#[derive(Clone, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
+pub(crate) struct Properties {
+    /// What to ask, such as `http://${target.address}:8080/health`.
+    url: String,
+    /// The request's method.
+    #[serde(default = "default_method")]
+    method: String,
+    /// Headers of the request; they may hold secrets.
+    #[serde(default)]
+    headers: BTreeMap<String, Text>,
+    /// The request's body.
+    body: Option<String>,
+    /// How many redirects to follow; by default none, so that a redirect is the answer.
+    #[serde(default)]
+    redirects: Setting<u8>,
+    /// Acceptable status codes: `200`, `2xx`, `200-299`, or a list of those; `2xx` if not given.
+    #[serde(default)]
+    status: Statuses,
+    /// Headers that the answer must have, each with a text it must contain.
+    #[serde(default)]
+    response_headers: BTreeMap<String, String>,
+    /// A text that the answer's body must contain, or a list of those.
+    #[serde(default)]
+    contains: Texts,
+    /// Values that the answer's body, read as JSON, must have at these JSON Pointers, such as `/version`.
+    #[serde(default)]
+    json: BTreeMap<String, Value>,
+    /// How the server's certificate is checked.
+    #[serde(default)]
+    tls: TlsProperties,
+    /// From where to ask: from the machine that runs Launchway, or from the target's network.
+    #[serde(default)]
+    from: Side,
+    /// How many failed tries are forgiven; as many as fit into the deadline if not given.
+    retries: Option<Setting<u32>>,
+    /// How long to wait between two tries.
+    #[serde(default = "default_interval")]
+    interval: Setting<Span>,
+    /// How many good answers in a row it takes.
+    #[serde(default = "default_successes")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1)))]
+    successes: Setting<u32>,
+    /// How long it may take in total.
+    #[serde(default = "default_deadline")]
+    deadline: Setting<Span>,
+    /// How long one try may take.
+    #[serde(default = "default_timeout")]
+    timeout: Setting<Span>,
+}
+
+fn default_method() -> String {
+    "GET".to_owned()
+}
+
+/// A text or several.
+#[derive(Clone, Default)]
+pub(crate) struct Texts(Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(text) => Ok(Self(vec![text])),
+            list => serde_json::from_value(list).map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl JsonSchema for Texts {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Texts".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "anyOf": [{ "type": "string" }, { "type": "array", "items": { "type": "string" } }]
+        })
+    }
+}
+
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
+pub(crate) struct TlsProperties {
+    /// Certificates in PEM to trust in addition to the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca: Option<String>,
+    /// Accept any certificate.
+    #[serde(default)]
+    insecure: bool,
+}
+
+/// From where a connection is made.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Side {
+    #[default]
+    Host,
+    Target,
+}
+
+impl Side {
+    pub(crate) fn vantage(self) -> launchway_sdk::Vantage {
+        match self {
+            Self::Host => launchway_sdk::Vantage::Host,
+            Self::Target => launchway_sdk::Vantage::Target,
+        }
+    }
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    url: String,
+    method: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, Text>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    redirects: u8,
+    tls: TlsProperties,
+    from: Side,
+    expect: Expectation,
+    patience: Patience,
+}
+
+impl Kind for HttpCheck {
+    type Properties = Properties;
+    type Payload = Payload;
+
+    const SUMMARY: &'static str = "Checks that an HTTP endpoint answers as it should.";
+    const USAGE: Usage = Usage::Action;
+    const RUN: RunRule = RunRule::WithNeeds;
+
+    fn validate(properties: &Properties) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let lower = properties.url.to_ascii_lowercase();
+        let rest = lower.strip_prefix("http://").or_else(|| lower.strip_prefix("https://"));
+        if rest.is_none_or(|rest| rest.is_empty() || rest.starts_with('/')) {
+            problems.push(Problem::new("/url", "expected a URL that begins with http:// or https://"));
+        } else if properties.url.chars().any(|c| c.is_control() || c == ' ') {
+            problems.push(Problem::new("/url", "a URL can't contain blanks"));
+        }
+        let token = |text: &str| {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
+        };
+        if !token(&properties.method) {
+            problems.push(Problem::new("/method", "this is no HTTP method"));
+        }
+        for name in properties.headers.keys().filter(|name| !token(name)) {
+            problems.push(Problem::new(format!("/headers/{}", escaped(name)), "this is no name of a header"));
+        }
+        for pointer in properties.json.keys().filter(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
+            let problem = Problem::new(format!("/json/{}", escaped(pointer)), "a JSON Pointer begins with `/`");
+            problems.push(problem.hint(format!("write `/{pointer}`")));
+        }
+        problems.extend(properties.patience().problems());
+        problems
+    }
+
+    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+        let properties = &proposal.instance().properties;
+        let patience = properties.patience();
+        Ok(patience.step(proposal, format!("Check {}", properties.url), properties.payload()))
+    }
+
+    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
+        payload.patience.first(context, || payload.ask(context))
+    }
+
+    fn poll(context: &Context<'_>, payload: Payload, token: &str) -> Result<Outcome, Failure> {
+        payload.patience.next(context, token, || payload.ask(context))
+    }
+}
+
+impl Properties {
+    fn patience(&self) -> Patience {
+        Patience {
+            retries: self.retries.map(|retries| retries.0),
+            interval: self.interval.0,
+            successes: self.successes.0,
+            deadline: self.deadline.0,
+            timeout: self.timeout.0,
+        }
+    }
+
+    fn payload(&self) -> Payload {
+        Payload {
+            url: self.url.clone(),
+            method: self.method.clone(),
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+            redirects: self.redirects.0,
+            tls: self.tls.clone(),
+            from: self.from,
+            expect: Expectation {
+                status: self.status.clone(),
+                headers: self.response_headers.clone(),
+                contains: self.contains.0.clone(),
+                json: self.json.clone(),
+            },
+            patience: self.patience(),
+        }
+    }
+}
+
+impl Payload {
+    fn ask(&self, context: &Context<'_>) -> Try {
+        let response = context.send(&Request {
+            method: self.method.clone(),
+            url: self.url.clone(),
+            headers: self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            body: self.body.as_ref().map(|body| body.as_bytes().to_vec()),
+            timeout: Some(self.patience.timeout.duration()),
+            redirects: u32::from(self.redirects),
+            tls: Tls { authorities: self.tls.ca.clone(), insecure: self.tls.insecure },
+            from: self.from.vantage(),
+        })?;
+        self.expect.check(&response)?;
+        Ok(format!("answered {}", response.status))
+    }
+}
+
+/// Returns a key as a part of a JSON Pointer.
+fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,142 @@
+//! Trying again: how often, how long, and how many good answers it takes.
+
+use std::time::Duration;
+
+use launchway_sdk::{Change, Context, Failure, Fault, Outcome, Phase, Problem, Proposal, Setting, Span, Step, Wait};
+use serde::{Deserialize, Serialize};
+
+/// When a check gives up, and when it is content.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub(crate) struct Patience {
+    /// How many failed tries are forgiven; none is as many as fit into the deadline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) retries: Option<u32>,
+    pub(crate) interval: Span,
+    /// Good answers in a row.
+    pub(crate) successes: u32,
+    pub(crate) deadline: Span,
+    /// Of one try.
+    pub(crate) timeout: Span,
+}
+
+pub(crate) fn default_interval() -> Setting<Span> {
+    Setting(Span::from_secs(1))
+}
+
+pub(crate) fn default_successes() -> Setting<u32> {
+    Setting(1)
+}
+
+pub(crate) fn default_deadline() -> Setting<Span> {
+    Setting(Span::from_secs(60))
+}
+
+pub(crate) fn default_timeout() -> Setting<Span> {
+    Setting(Span::from_secs(5))
+}
+
+/// What became of the tries so far; the token between two of them.
+#[derive(Serialize, Deserialize)]
+struct Progress {
+    tries: u32,
+    /// Good answers in a row.
+    good: u32,
+    failed: u32,
+    /// When the first try began, in milliseconds of the step's clock.
+    began: u64,
+}
+
+/// One try: what was seen, or how it is not as it should be.
+pub(crate) type Try = Result<String, Failure>;
+
+impl Patience {
+    pub(crate) fn first(self, context: &Context<'_>, answer: impl FnOnce() -> Try) -> Result<Outcome, Failure> {
+        let began = millis(context.elapsed());
+        self.go_on(context, Progress { tries: 0, good: 0, failed: 0, began }, answer)
+    }
+
+    pub(crate) fn next(
+        self,
+        context: &Context<'_>,
+        token: &str,
+        answer: impl FnOnce() -> Try,
+    ) -> Result<Outcome, Failure> {
+        let progress =
+            serde_json::from_str(token).map_err(|error| Failure::plugin(format!("can't read the token: {error}")))?;
+        self.go_on(context, progress, answer)
+    }
+
+    fn go_on(
+        self,
+        context: &Context<'_>,
+        mut progress: Progress,
+        answer: impl FnOnce() -> Try,
+    ) -> Result<Outcome, Failure> {
+        let answer = answer();
+        progress.tries += 1;
+        let message = match answer {
+            Ok(seen) => {
+                progress.good += 1;
+                if progress.good >= self.successes {
+                    return Ok(Outcome::unchanged_with(seen));
+                }
+                format!("{seen} ({} of {} times in a row)", progress.good, self.successes)
+            }
+            // Nothing will be better the next time.
+            Err(failure) if matches!(failure.fault, Fault::Configuration | Fault::Plugin) => return Err(failure),
+            Err(failure) => {
+                progress.good = 0;
+                progress.failed += 1;
+                if self.retries.is_some_and(|retries| progress.failed > retries) {
+                    return Err(self.given_up(failure, &progress));
+                }
+                let message = failure.message.clone();
+                if self.is_late(context, &progress) {
+                    return Err(self.given_up(failure, &progress));
+                }
+                message
+            }
+        };
+        if self.is_late(context, &progress) {
+            return Err(Failure::tool(format!("{message}, and that is too few within {}", self.deadline)));
+        }
+        context.info(&format!("try {}: {message}", progress.tries));
+        let token = serde_json::to_string(&progress)
+            .map_err(|error| Failure::plugin(format!("can't write the token: {error}")))?;
+        Ok(Outcome::Pending(Wait { token, after_ms: self.interval.millis(), message }))
+    }
+
+    /// Whether the next try would begin after the deadline.
+    fn is_late(self, context: &Context<'_>, progress: &Progress) -> bool {
+        let spent = millis(context.elapsed()).saturating_sub(progress.began);
+        spent.saturating_add(self.interval.millis()) > self.deadline.millis()
+    }
+
+    fn given_up(self, failure: Failure, progress: &Progress) -> Failure {
+        let message = match progress.tries {
+            1 => failure.message,
+            tries => format!("{} after {tries} tries", failure.message),
+        };
+        Failure { message, ..failure }
+    }
+
+    /// Returns the one step of a check.
+    pub(crate) fn step<P, T>(self, proposal: &Proposal<P>, summary: String, payload: T) -> Vec<Step<T>> {
+        if matches!(proposal.change, Change::Delete(_)) {
+            return Vec::new();
+        }
+        let margin = Duration::from_secs(30);
+        let timeout = self.deadline.duration().saturating_add(self.timeout.duration()).saturating_add(margin);
+        vec![Step::new(Phase::Verify, "check", summary, payload).timeout(Some(timeout))]
+    }
+
+    pub(crate) fn problems(self) -> Vec<Problem> {
+        let zero = [("/interval", self.interval), ("/timeout", self.timeout)];
+        let zero = zero.into_iter().filter(|(_, span)| span.millis() == 0);
+        zero.map(|(at, _)| Problem::new(at, "it must be longer than nothing")).collect()
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,100 @@
+//! `health/tcp`: something takes connections.
+
+use launchway_sdk::{Context, Failure, Kind, Outcome, Problem, Proposal, RunRule, Setting, Span, Step, Usage};
+#[cfg(not(target_family = "wasm"))]
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::http::Side;
+use crate::patience::{Patience, Try, default_deadline, default_interval, default_successes, default_timeout};
+
+pub(crate) struct TcpCheck;
+
+#[derive(Clone, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
+pub(crate) struct Properties {
+    /// The host name or address to connect to, such as `${target.address}`.
+    address: String,
+    /// The port.
+    #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1, max = 65535)))]
+    port: u16,
+    /// From where to connect: from the machine that runs Launchway, or from the target's network.
+    #[serde(default)]
+    from: Side,
+    /// How many failed tries are forgiven; as many as fit into the deadline if not given.
+    retries: Option<Setting<u32>>,
+    /// How long to wait between two tries.
+    #[serde(default = "default_interval")]
+    interval: Setting<Span>,
+    /// How many connections in a row it takes.
+    #[serde(default = "default_successes")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1)))]
+    successes: Setting<u32>,
+    /// How long it may take in total.
+    #[serde(default = "default_deadline")]
+    deadline: Setting<Span>,
+    /// How long one try may take.
+    #[serde(default = "default_timeout")]
+    timeout: Setting<Span>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Payload {
+    address: String,
+    port: u16,
+    from: Side,
+    patience: Patience,
+}
+
+impl Kind for TcpCheck {
+    type Properties = Properties;
+    type Payload = Payload;
+
+    const SUMMARY: &'static str = "Checks that a TCP port takes connections.";
+    const USAGE: Usage = Usage::Action;
+    const RUN: RunRule = RunRule::WithNeeds;
+
+    fn validate(properties: &Properties) -> Vec<Problem> {
+        let mut problems = properties.patience().problems();
+        let address = &properties.address;
+        if address.is_empty() || address.starts_with('-') || address.chars().any(|c| c.is_control() || c == ' ') {
+            problems.push(Problem::new("/address", "this is no host name or address"));
+        }
+        problems
+    }
+
+    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+        let properties = &proposal.instance().properties;
+        let Properties { address, port, .. } = properties;
+        let patience = properties.patience();
+        let payload = Payload { address: address.clone(), port: *port, from: properties.from, patience };
+        Ok(patience.step(proposal, format!("Check that {address} takes connections at port {port}"), payload))
+    }
+
+    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
+        payload.patience.first(context, || payload.connect(context))
+    }
+
+    fn poll(context: &Context<'_>, payload: Payload, token: &str) -> Result<Outcome, Failure> {
+        payload.patience.next(context, token, || payload.connect(context))
+    }
+}
+
+impl Properties {
+    fn patience(&self) -> Patience {
+        Patience {
+            retries: self.retries.map(|retries| retries.0),
+            interval: self.interval.0,
+            successes: self.successes.0,
+            deadline: self.deadline.0,
+            timeout: self.timeout.0,
+        }
+    }
+}
+
+impl Payload {
+    fn connect(&self, context: &Context<'_>) -> Try {
+        context.connect(&self.address, self.port, self.patience.timeout.duration(), self.from.vantage())?;
+        Ok(format!("{}:{} takes connections", self.address, self.port))
+    }
+}
