@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use launchway_report::{Paint, diagnostics_json, diagnostics_text, document, inline};
+use launchway_report::{Paint, SCHEMA, diagnostics_json, diagnostics_text, inline, line};
 use serde::Serialize;
 use serde_json::json;
 
@@ -91,13 +91,15 @@ impl Console {
 
 #[derive(Serialize)]
 struct ErrorJson {
+    schema: u32,
     error: serde_json::Value,
 }
 
-/// Returns an error for machines.
+/// Returns an error for machines: one line, so that it fits the end of a stream too.
 pub(crate) fn error_json(error: &CliError) -> String {
     let diagnostics = error.findings.as_deref().map(|(sources, findings)| diagnostics_json(sources, findings));
-    document(&ErrorJson {
+    line(&ErrorJson {
+        schema: SCHEMA,
         error: json!({
             "code": error.code,
             "exit_code": error.exit.number(),

@@ -23,24 +23,50 @@ pub(crate) struct LoadedEnvironment {
 }
 
 /// Returns the names of all environments, sorted.
+///
+/// Dictionaries lie in the same folder: a file without the key `environment` is none, unless no file has it.
 pub(crate) fn names(project: &Path) -> Result<Vec<String>> {
+    let files = yaml_files(project)?;
+    let with_key = |(_, path): &&(String, PathBuf)| std::fs::read(path).is_ok_and(|text| has_key(&text));
+    let mut names: Vec<String> = files.iter().filter(with_key).map(|(name, _)| name.clone()).collect();
+    if names.is_empty() {
+        names = files.into_iter().map(|(name, _)| name).collect();
+    }
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+/// Whether a YAML text has the key `environment` at its top, as far as that can be told without reading all of it as
+/// YAML: with what is wrong in it, it is still the environment that is meant.
+fn has_key(text: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(text);
+    let flow = text.trim_start().starts_with('{');
+    text.lines().any(|line| {
+        let line = if flow { line.trim_start_matches([' ', '\t', '{']) } else { line };
+        let rest = line.trim_start_matches(['"', '\'']).strip_prefix("environment");
+        rest.is_some_and(|rest| rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':'))
+    })
+}
+
+/// Returns the YAML files of the folder with their names.
+fn yaml_files(project: &Path) -> Result<Vec<(String, PathBuf)>> {
     let folder = project.join(FOLDER);
     let entries = match std::fs::read_dir(&folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(CliError::file("read", &folder, &error)),
     };
-    let mut names = Vec::new();
+    let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| CliError::file("read", &folder, &error))?.path();
         let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if let (true, true, Some(stem)) = (is_yaml, path.is_file(), path.file_stem().and_then(|stem| stem.to_str())) {
-            names.push(stem.to_owned());
+        let Some(stem) = path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned) else { continue };
+        if is_yaml && path.is_file() && !stem.starts_with('.') {
+            files.push((stem, path));
         }
     }
-    names.sort();
-    names.dedup();
-    Ok(names)
+    Ok(files)
 }
 
 /// Returns the names of all environments that have a valid one, sorted.
@@ -77,8 +103,8 @@ pub(crate) fn choose(project: &Path, asked: Option<&str>) -> Result<EnvironmentN
         CliError::usage("unknown-environment", format!("there is no environment `{name}`")).hint(known)
     };
     let valid = EnvironmentName::new(&name).map_err(|_| unknown())?;
-    // The names in the folder are what is there: a name that would lead elsewhere is not among them.
-    if all.contains(&name) { Ok(valid) } else { Err(unknown()) }
+    // The files in the folder are what is there: a name that would lead elsewhere is not among them.
+    if yaml_files(project)?.iter().any(|(stem, _)| *stem == name) { Ok(valid) } else { Err(unknown()) }
 }
 
 /// Reads an environment and its dictionaries.
@@ -129,4 +155,41 @@ pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources
     let digests: Vec<String> = parts.iter().map(|part| Digest::of(part.as_bytes()).hex()).collect();
     let digest = Digest::of(digests.join("\n").as_bytes());
     Ok(LoadedEnvironment { environment, dictionaries, digest })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dictionaries_are_no_environments() {
+        let texts = [
+            ("environment: a\n", true),
+            ("# x\ntargets: {}\n\"environment\" : a\n", true),
+            ("{ targets: {},\n  'environment': a }", true),
+            ("{environment: a}", true),
+            ("pool: 1\nnested:\n  environment: x\n", false),
+            ("environments: 1\n# environment: x\n", false),
+            ("", false),
+        ];
+        for (text, expected) in texts {
+            assert_eq!(has_key(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_environments() {
+        let project = tempfile::tempdir().unwrap();
+        assert!(names(project.path()).unwrap().is_empty());
+        let folder = project.path().join(FOLDER);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("values.yaml"), "a: 1\n").unwrap();
+        assert_eq!(names(project.path()).unwrap(), ["values"], "better than saying that there is none");
+        std::fs::write(folder.join("b.yml"), "environment: b\n").unwrap();
+        std::fs::write(folder.join("a ä.yaml"), "environment: a ä\n").unwrap();
+        std::fs::write(folder.join(".hidden.yaml"), "environment: h\n").unwrap();
+        assert_eq!(names(project.path()).unwrap(), ["a ä", "b"]);
+        assert!(choose(project.path(), Some("values")).is_ok(), "asked for, it is read, and said to be wrong");
+        assert!(choose(project.path(), None).is_err());
+    }
 }

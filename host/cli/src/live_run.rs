@@ -1,6 +1,7 @@
 //! Runs a plan: lease, journal, targets, signals, progress, and what to say at the end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use launchway_model::config::OnFailure;
@@ -41,11 +42,6 @@ pub(crate) struct LiveRun {
 /// Runs a plan to its end, and says what came of it.
 pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exit> {
     let console = context.console;
-    if let Some(release) = &live.release {
-        let digest = store.put_bytes(&release.bytes()).map_err(|error| store_error(&error))?;
-        let recorded = store.record_release(&release.application, &release.version, &digest);
-        recorded.map_err(|error| store_error(&error))?;
-    }
     let plan = Arc::new(live.plan);
     let started = now();
     let journal = store.begin_run(NewRun {
@@ -56,15 +52,17 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
         saved_plan: live.saved,
     });
     let journal = Arc::new(journal.map_err(|error| begin_error(&error))?);
-    if console.json {
-        console.data(&Events::header(&plan, live.digest))?;
-    }
     let secrets = Arc::new(secret_store(&live.environment, &context.project.dir));
     let job = Job { console, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
     let settings = Settings::of(&live.environment);
-    let result = context.runtime.block_on(job.run(&context.project.dir, live.plugins, secrets, settings));
+    let result = keep_release(store, live.release.as_ref())
+        .and_then(|()| if console.json { console.data(&Events::header(&plan, live.digest)) } else { Ok(()) })
+        .and_then(|()| context.runtime.block_on(job.run(&context.project.dir, live.plugins, secrets, settings)));
     let run = job.journal.run();
-    let (outcome, gathered) = result?;
+    let (outcome, gathered) = result.inspect_err(|_| {
+        // The error at hand is the one to be told; without this the lease expires on its own.
+        let _ = job.journal.abandon(now());
+    })?;
     let exit = match outcome {
         RunOutcome::Done => Exit::Done,
         RunOutcome::Failed => Exit::Failed,
@@ -78,6 +76,14 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
         say_end(console, &plan, run, outcome, took, &gathered);
     }
     Ok(exit)
+}
+
+/// Keeps what is needed to deploy the release again.
+fn keep_release(store: &Store, release: Option<&Manifest>) -> Result<()> {
+    let Some(release) = release else { return Ok(()) };
+    let digest = store.put_bytes(&release.bytes()).map_err(|error| store_error(&error))?;
+    let recorded = store.record_release(&release.application, &release.version, &digest);
+    recorded.map_err(|error| store_error(&error))
 }
 
 /// What the environment says of how plans are run.
@@ -122,10 +128,18 @@ impl Job {
         let (signals, shown) = unbounded_channel();
         let (control, asked) = unbounded_channel();
         let budget = OutputBudget::default();
+        let over = Arc::new(AtomicBool::new(false));
         let handle = tokio::runtime::Handle::current();
-        let reporter =
-            reporter::spawn(self.console, self.plan.clone(), durations.clone(), shown, budget.clone(), handle)
-                .map_err(|error| internal(&error))?;
+        let reporter = reporter::spawn(
+            self.console,
+            self.plan.clone(),
+            durations.clone(),
+            shown,
+            budget.clone(),
+            over.clone(),
+            handle,
+        )
+        .map_err(|error| internal(&error))?;
         let control_dir = tempfile::Builder::new().prefix("launchway-").tempdir().map_err(|error| internal(&error))?;
         let targets = Arc::new(Targets::new(TargetsOptions {
             project_dir: project.to_path_buf(),
@@ -162,7 +176,7 @@ impl Job {
         listener.abort();
         heart.abort();
         targets.close().await;
-        // The runner and with it the last sender are gone by now, so this ends.
+        over.store(true, Ordering::Release);
         let gathered = tokio::task::spawn_blocking(move || reporter.join()).await;
         let gathered = gathered.map_err(|error| internal(&error))?;
         let gathered = gathered.map_err(|_| CliError::new(Exit::Internal, "internal", "the progress display broke"))?;

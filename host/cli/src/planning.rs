@@ -297,11 +297,7 @@ fn restored(
 }
 
 fn restore_error(error: &RestoreError) -> CliError {
-    let converted = CliError::new(Exit::Refused, "rollback", crate::error::chain(error));
-    match error.hint() {
-        Some(hint) => converted.hint(hint),
-        None => converted,
-    }
+    CliError::new(Exit::Refused, "rollback", crate::error::chain(error)).hint(error.hint())
 }
 
 /// Returns a path as it is shown to people: relative to where they are, if it is below.

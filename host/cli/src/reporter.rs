@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::holder::now;
 
 /// How often a drawing is renewed while nothing happens.
 const TICK: Duration = Duration::from_millis(250);
+/// How much text is written at once, in bytes.
+const BATCH: usize = 64 * 1024;
 
 /// What came of a run.
 #[derive(Debug)]
@@ -36,13 +39,14 @@ enum View {
     Nothing,
 }
 
-/// Shows signals until their channel closes.
+/// Shows signals until their channel closes, or until the run is `over` and nothing more comes.
 pub(crate) fn spawn(
     console: Console,
     plan: Arc<Plan>,
     durations: HashMap<StepKey, u64>,
     mut signals: UnboundedReceiver<Signal>,
     budget: OutputBudget,
+    over: Arc<AtomicBool>,
     handle: Handle,
 ) -> std::io::Result<JoinHandle<Gathered>> {
     std::thread::Builder::new().name("reporter".to_owned()).spawn(move || {
@@ -62,19 +66,31 @@ pub(crate) fn spawn(
         loop {
             let next = handle.block_on(async { tokio::time::timeout(TICK, signals.recv()).await });
             match next {
-                Ok(Some(signal)) => {
-                    budget.shown(&signal);
-                    failures.on(&signal);
-                    count(&mut gathered, &plan, &signal);
-                    match &mut view {
-                        View::Live(live) => live.on(&signal),
-                        View::Plain(plain) => complain(&plain.on(&signal)),
+                Ok(Some(first)) => {
+                    // What has piled up is written at once.
+                    let mut text = String::new();
+                    let mut next = Some(first);
+                    while let Some(signal) = next {
+                        budget.shown(&signal);
+                        failures.on(&signal);
+                        count(&mut gathered, &plan, &signal);
+                        match &mut view {
+                            View::Live(live) => live.on(&signal),
+                            View::Plain(plain) => text.push_str(&plain.on(&signal)),
+                            View::Json(events) => text.push_str(&events.on(&signal)),
+                            View::Nothing => {}
+                        }
+                        next = if text.len() < BATCH { signals.try_recv().ok() } else { None };
+                    }
+                    match &view {
                         // Nobody reads any more: the run goes on, and the journal has it all.
-                        View::Json(events) => drop(write_out(&events.on(&signal))),
-                        View::Nothing => {}
+                        View::Json(_) => drop(write_out(&text)),
+                        _ => complain(&text),
                     }
                 }
                 Ok(None) => break,
+                // A step that does not let go of its sink must not keep the process.
+                Err(_) if over.load(Ordering::Acquire) => break,
                 Err(_) => {
                     if let View::Live(live) = &mut view {
                         live.tick(now());

@@ -156,3 +156,53 @@ impl Live {
         let _ = self.multi.clear();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use launchway_model::TargetName;
+
+    use super::*;
+
+    fn empty_plan() -> Plan {
+        let digest = launchway_model::Digest::of(b"");
+        let plan = serde_json::json!({
+            "format": 1, "operation": "deploy", "application": "a", "environment": "e",
+            "version": { "from": null, "to": "1" },
+            "basis": { "lineage": "l", "serial": 0, "release": null, "environment": digest, "plugins": {} },
+            "targets": {}, "changes": [], "unchanged": [], "amendments": [], "nodes": [],
+        });
+        serde_json::from_value(plan).expect("it is a plan")
+    }
+
+    /// The templates are constants: this draws them.
+    #[test]
+    fn it_draws() {
+        let plan = Arc::new(empty_plan());
+        let mut live = Live::with_target(plan, HashMap::new(), Paint::default(), true, ProgressDrawTarget::hidden());
+        live.tick(Timestamp(1));
+        live.tick(Timestamp(5000));
+        live.finish();
+    }
+
+    #[test]
+    fn failed_and_running_targets_come_first_and_the_rest_is_counted() {
+        let plan = Arc::new(empty_plan());
+        let hidden = ProgressDrawTarget::hidden();
+        let mut live = Live::with_target(plan, HashMap::new(), Paint::default(), false, hidden);
+        let all = (0..20).map(|i| {
+            (TargetName::new(format!("t{i:02}")).unwrap(), TargetProgress { total: 2, ..TargetProgress::default() })
+        });
+        live.progress.targets = all.collect::<BTreeMap<_, _>>();
+        let mut set = |name: &str, change: &dyn Fn(&mut TargetProgress)| {
+            change(live.progress.targets.get_mut(name).unwrap());
+        };
+        set("t05", &|target| target.running = 1);
+        set("t09", &|target| target.failed = 1);
+        set("t00", &|target| target.done = 2);
+        let line = live.targets_line();
+        assert!(line.starts_with("t09 0/2  t05 0/2  t01 0/2"), "{line}");
+        assert!(line.ends_with("and 8 more"), "{line}");
+    }
+}

@@ -119,14 +119,14 @@ impl<'a> ReleaseFiles<'a> {
     }
 
     fn keep_file(&self, path: &Path, shown: &str) -> Result<(Digest, u64), FileProblem> {
+        let mut hash = Hashing::new(io::sink());
+        let read = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
+        read.map_err(|error| problem(format!("can't read {shown}: {}", io_text(&error))))?;
+        let found = hash.finish();
         match self.kept() {
-            Some(store) => store.put_file(path).map_err(|error| problem(chain(&error))),
-            None => {
-                let mut hash = Hashing::new(io::sink());
-                let copied = File::open(path).and_then(|mut file| io::copy(&mut file, &mut hash));
-                copied.map_err(|error| problem(format!("can't read {shown}: {}", io_text(&error))))?;
-                Ok(hash.finish())
-            }
+            // What has not changed is read, but not written again.
+            Some(store) if !store.contains(&found.0) => store.put_file(path).map_err(|error| problem(chain(&error))),
+            _ => Ok(found),
         }
     }
 
@@ -311,5 +311,81 @@ impl<W: Write> Write for Hashing<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn project() -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().canonicalize().unwrap().join("project");
+        std::fs::create_dir_all(path.join("tree")).unwrap();
+        std::fs::write(path.join("file"), "content").unwrap();
+        std::fs::write(path.join("tree/a"), "a").unwrap();
+        std::fs::write(path.join("../outside"), "secret").unwrap();
+        std::os::unix::fs::symlink("../outside", path.join("out")).unwrap();
+        std::os::unix::fs::symlink("file", path.join("in")).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn digests_are_the_same_kept_or_not() {
+        let (folder, path) = project();
+        let artifacts = BTreeMap::from([(ArtifactName::new("app").unwrap(), PathBuf::from("tree"))]);
+        let store = Store::open(folder.path().join("store")).unwrap();
+        let looking = ReleaseFiles::new(Origin::Project(path.clone()), &artifacts, None, false);
+        let keeping = ReleaseFiles::new(Origin::Project(path), &artifacts, Some(&store), true);
+        for (source, reference) in [
+            (FileSource::File, "file"),
+            (FileSource::File, "in"),
+            (FileSource::Directory, "tree"),
+            (FileSource::Artifact, "app"),
+        ] {
+            let looked = looking.artifact(source, reference, "p").unwrap();
+            assert_eq!(keeping.artifact(source, reference, "p").unwrap(), looked);
+            assert!(store.contains(&looked.digest));
+        }
+        assert_eq!(looking.text("file").unwrap(), keeping.text("file").unwrap());
+        let rendered = |files: &ReleaseFiles<'_>| files.rendered("p", "f", b"x".to_vec(), true).unwrap();
+        assert_eq!(rendered(&looking), rendered(&keeping));
+        assert_eq!(looking.rendered_bytes(&Digest::of(b"x")).as_deref(), Some(&b"x"[..]));
+        assert_eq!(looking.taken(), keeping.taken());
+        assert_eq!(looking.taken().len(), 5);
+    }
+
+    #[test]
+    fn an_earlier_release_needs_no_project() {
+        let (folder, path) = project();
+        let none = BTreeMap::new();
+        let store = Store::open(folder.path().join("store")).unwrap();
+        let first = ReleaseFiles::new(Origin::Project(path.clone()), &none, Some(&store), true);
+        let file = first.artifact(FileSource::File, "file", "p").unwrap();
+        let text = first.text("in").unwrap();
+        std::fs::remove_dir_all(&path).unwrap();
+        let later = ReleaseFiles::new(Origin::Release(first.taken()), &none, Some(&store), true);
+        assert_eq!(later.artifact(FileSource::File, "file", "p").unwrap(), file);
+        assert_eq!(later.text("in").unwrap(), text);
+        assert!(later.artifact(FileSource::File, "other", "p").is_err());
+        assert_eq!(later.taken(), first.taken());
+    }
+
+    #[test]
+    fn only_what_is_inside_can_be_taken() {
+        let (_folder, path) = project();
+        let none = BTreeMap::new();
+        let files = ReleaseFiles::new(Origin::Project(path), &none, None, false);
+        let refused = |source, reference: &str| files.artifact(source, reference, "p").unwrap_err();
+        assert!(refused(FileSource::File, "../outside").message.contains("leads out"));
+        assert!(refused(FileSource::File, "out").message.contains("leads out"));
+        assert!(refused(FileSource::File, "/etc/passwd").message.contains("absolute"));
+        assert!(refused(FileSource::File, "").message.contains("empty"));
+        assert!(refused(FileSource::File, "tree").message.contains("is a folder"));
+        assert!(refused(FileSource::Directory, "file").message.contains("is a file"));
+        assert_eq!(refused(FileSource::File, "flie").hint.as_deref(), Some("did you mean `file`?"));
+        assert_eq!(refused(FileSource::File, "../outsid").hint, None, "nothing outside is told");
+        assert!(refused(FileSource::Artifact, "app").message.contains("no artifact `app`"));
+        assert!(files.text("out").unwrap_err().message.contains("leads out"));
     }
 }

@@ -131,7 +131,8 @@ impl Said {
     /// Reads standard output as one document, which must begin with its schema version.
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        assert!(self.stdout.starts_with("{\n  \"schema\": 1,"), "{}", self.stdout);
+        let begin: String = self.stdout.chars().filter(|c| !c.is_whitespace()).take(12).collect();
+        assert_eq!(begin, "{\"schema\":1,", "{}", self.stdout);
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}:\n{}", self.stdout))
     }
 
