@@ -287,7 +287,7 @@ impl FromStr for Digest {
     type Err = IdError;
     fn from_str(text: &str) -> Result<Self, IdError> {
         let hex = text.strip_prefix("sha256:").ok_or(IdError::Digest)?;
-        if hex.len() != 64 || !hex.is_ascii() {
+        if hex.len() != 64 || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(IdError::Digest);
         }
         let mut bytes = [0; 32];
@@ -342,3 +342,86 @@ impl fmt::Display for StepKey {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FormatVersion(pub u32);
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn names_may_be_almost_anything() {
+        for name in ["a", "app 1", "-x", "it's \"so\"", "ünï", "日本", "a.b:c", "$x`y`", "😀", &"x".repeat(NAME_LIMIT)]
+        {
+            assert_eq!(ComponentName::new(name).map(String::from).as_deref(), Ok(name));
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_a_name_is_refused() {
+        let error = |text: &str| ComponentName::new(text).unwrap_err().to_string();
+        assert_eq!(error(""), "a component name can't be empty");
+        assert_eq!(error("a/b"), "a component name can't contain `/`");
+        assert_eq!(error(" a"), "a component name can't begin or end with a blank");
+        assert_eq!(error("a\u{a0}"), "a component name can't begin or end with a blank");
+        assert_eq!(error("a\nb"), "a component name can't contain a line break");
+        assert_eq!(error("a\u{1b}[0m"), "a component name can't contain the character U+001B");
+        assert_eq!(error("a\u{202e}b"), "a component name can't contain the character U+202E");
+        assert_eq!(error("a\u{200b}b"), "a component name can't contain the character U+200B");
+        assert_eq!(error(&"ü".repeat(NAME_LIMIT + 1)), "a component name can't be longer than 128 characters");
+        assert_eq!(ArtifactName::new("").unwrap_err().to_string(), "an artifact name can't be empty");
+    }
+
+    #[test]
+    fn kinds_have_two_halves() {
+        let kind: KindRef = "ssh/file".parse().unwrap();
+        assert_eq!((kind.plugin.as_str(), &*kind.kind), ("ssh", "file"));
+        assert_eq!(kind.to_string(), "ssh/file");
+        for bad in ["", "ssh", "ssh/", "/file", "a/b/c", "a / b", "a/\u{7}"] {
+            assert!(bad.parse::<KindRef>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn digests_are_of_the_bytes() {
+        let digest = Digest::of(b"abc");
+        let text = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(digest.to_string(), text);
+        assert_eq!(digest.short(), "ba7816bf");
+        assert_eq!(text.parse(), Ok(digest));
+        for bad in [
+            "",
+            "sha256:",
+            "md5:00",
+            &text[..70],
+            &text.replace("ba", "+1"),
+            &text.replace("ba", "ü"),
+            &format!("{text}0"),
+        ] {
+            assert_eq!(bad.parse::<Digest>(), Err(IdError::Digest), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_name_or_refused(text in any::<String>()) {
+            if let Ok(name) = TargetName::new(&text) {
+                prop_assert_eq!(name.as_str(), &text);
+                let json = serde_json::to_string(&name).unwrap();
+                prop_assert_eq!(serde_json::from_str::<TargetName>(&json).unwrap(), name);
+                prop_assert!(!text.contains(char::is_control));
+            } else {
+                prop_assert!(serde_json::from_value::<TargetName>(text.into()).is_err());
+            }
+        }
+
+        #[test]
+        fn digests_come_back(bytes in any::<[u8; 32]>(), text in any::<String>()) {
+            let digest = Digest::from_bytes(bytes);
+            prop_assert_eq!(digest.to_string().parse::<Digest>(), Ok(digest));
+            if let Ok(digest) = text.parse::<Digest>() {
+                prop_assert_eq!(digest.to_string(), text.to_lowercase());
+            }
+        }
+    }
+}

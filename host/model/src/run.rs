@@ -98,12 +98,16 @@ impl RunState {
                 }
                 *state = NodeState::Running { attempt: *attempt };
             }
-            Event::HostCallRecorded { node, attempt, .. } => match self.step("host-call-recorded", *node)? {
-                NodeState::Running { attempt: running } | NodeState::Waiting { attempt: running, .. }
-                    if running == attempt => {}
-                _ => return illegal("host-call-recorded", format!("node {} is not running", node.0)),
-            },
+            Event::HostCallRecorded { node, attempt, .. } => {
+                self.require_live("host-call-recorded")?;
+                match self.step("host-call-recorded", *node)? {
+                    NodeState::Running { attempt: running } | NodeState::Waiting { attempt: running, .. }
+                        if running == attempt => {}
+                    _ => return illegal("host-call-recorded", format!("node {} is not running", node.0)),
+                }
+            }
             Event::StepWaiting { node, attempt, token, .. } => {
+                self.require_live("step-waiting")?;
                 let state = self.step("step-waiting", *node)?;
                 match state {
                     NodeState::Running { attempt: running } | NodeState::Waiting { attempt: running, .. }
@@ -115,6 +119,7 @@ impl RunState {
                 }
             }
             Event::StepFinished { node, attempt, outcome, .. } => {
+                self.require_live("step-finished")?;
                 let state = self.step("step-finished", *node)?;
                 match state {
                     NodeState::Running { attempt: running } | NodeState::Waiting { attempt: running, .. }
@@ -126,9 +131,13 @@ impl RunState {
                 }
             }
             Event::StepSkipped { node, reason, .. } => {
+                self.require_live("step-skipped")?;
                 let state = self.step("step-skipped", *node)?;
                 match state {
                     NodeState::Pending => *state = NodeState::Skipped(*reason),
+                    NodeState::Ended { outcome, .. } if *reason == SkipReason::Operator && !outcome.is_success() => {
+                        *state = NodeState::Skipped(*reason);
+                    }
                     _ => return illegal("step-skipped", format!("node {} has already started", node.0)),
                 }
             }
@@ -144,6 +153,7 @@ impl RunState {
                 }
             }
             Event::GateOpened { node, .. } => {
+                self.require_live("gate-opened")?;
                 match (self.plan.node(*node).map(|node| &node.kind), self.nodes.get_mut(node.0 as usize)) {
                     (Some(NodeKind::Gate(_)), Some(state @ NodeState::Pending)) => *state = NodeState::Opened,
                     _ => return illegal("gate-opened", format!("node {} is no closed gate", node.0)),

@@ -54,6 +54,7 @@ pub struct Component {
     pub subscribe: Vec<SubscriptionUse>,
     /// The properties; which ones there are depends on the type.
     #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[schemars(extend("type" = ["object", "null"]))]
     pub with: Value,
     /// Properties that differ on some targets; later ones win.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -132,6 +133,7 @@ pub struct Override {
     /// On which targets.
     pub on: Selector,
     /// The properties to replace.
+    #[schemars(extend("type" = "object"))]
     pub with: Value,
 }
 
@@ -144,6 +146,7 @@ pub struct ActionUse {
     pub kind: KindRef,
     /// The properties; which ones there are depends on the type.
     #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[schemars(extend("type" = ["object", "null"]))]
     pub with: Value,
 }
 

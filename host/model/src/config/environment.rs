@@ -61,6 +61,7 @@ pub struct EnvironmentOverride {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<Selector>,
     /// The properties to replace.
+    #[schemars(extend("type" = "object"))]
     pub with: Value,
 }
 

@@ -31,7 +31,7 @@ pub enum SelectorError {
     Empty,
     #[error("empty term in the selector")]
     EmptyTerm,
-    #[error("`{0}` has no label before the `=`")]
+    #[error("`{0}` names no label")]
     NoKey(String),
 }
 
@@ -110,5 +110,85 @@ impl JsonSchema for Selector {
             "minLength": 1,
             "format": "launchway-selector",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matches(selector: &str, name: &str, labels: &[(&str, &str)]) -> bool {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        selector.parse::<Selector>().expect("the selector is valid").matches(name, &labels)
+    }
+
+    #[test]
+    fn every_kind_of_term_is_understood() {
+        let app = [("role", "app"), ("dc", "us"), ("rack no", "a=b"), ("empty", "")];
+        for selector in [
+            "role=app",
+            "role==app",
+            " role = app , dc = us ",
+            "dc!=eu",
+            "zone!=eu",
+            "role",
+            "!zone",
+            "rack no=a=b",
+            "name=app1",
+            "name!=app2",
+            "empty=",
+            "empty",
+            "zone!=",
+        ] {
+            assert!(matches(selector, "app1", &app), "{selector}");
+        }
+        for selector in
+            ["role=ap", "role=APP", "dc!=us", "!role", "zone", "zone=", "role=app,dc=eu", "name=app2", "empty!="]
+        {
+            assert!(!matches(selector, "app1", &app), "{selector}");
+        }
+    }
+
+    #[test]
+    fn a_label_called_name_comes_first() {
+        assert!(matches("name=web", "app1", &[("name", "web")]));
+        assert!(!matches("name=app1", "app1", &[("name", "web")]));
+    }
+
+    #[test]
+    fn what_is_no_selector_is_refused() {
+        let error = |text: &str| text.parse::<Selector>().unwrap_err();
+        assert_eq!(error(""), SelectorError::Empty);
+        assert_eq!(error("  "), SelectorError::Empty);
+        assert_eq!(error("a,,b"), SelectorError::EmptyTerm);
+        assert_eq!(error("a,"), SelectorError::EmptyTerm);
+        assert_eq!(error("=a"), SelectorError::NoKey("=a".to_owned()));
+        assert_eq!(error("a, != b"), SelectorError::NoKey("!= b".to_owned()));
+        assert_eq!(error("!"), SelectorError::NoKey("!".to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_taken_or_refused(text in r"[a-z=!, ü]{0,12}", value in "[a-z]{0,3}") {
+            if let Ok(selector) = text.parse::<Selector>() {
+                prop_assert_eq!(selector.to_string(), text);
+                let labels = BTreeMap::from([("a".to_owned(), value)]);
+                let back: Selector = serde_json::from_value(serde_json::to_value(&selector).unwrap()).unwrap();
+                prop_assert_eq!(back.matches("t", &labels), selector.matches("t", &labels));
+            }
+        }
+
+        /// A term and its negation never agree.
+        #[test]
+        fn negations_are_opposites(key in "[a-c]", value in "[a-c]", label in "[a-c]", there in any::<bool>()) {
+            let labels = if there { vec![("a", label.as_str())] } else { Vec::new() };
+            prop_assert_ne!(
+                matches(&format!("{key}={value}"), "t", &labels),
+                matches(&format!("{key}!={value}"), "t", &labels)
+            );
+            prop_assert_ne!(matches(&key, "t", &labels), matches(&format!("!{key}"), "t", &labels));
+        }
     }
 }

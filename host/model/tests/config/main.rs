@@ -5,3 +5,4 @@ mod files;
 mod fuzz;
 mod places;
 mod properties;
+mod reference;
