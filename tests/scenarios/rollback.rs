@@ -19,7 +19,7 @@ components:
     with: {{ path: "${{folder}}/${{target.name}}", content: "{version}" }}
     verify:
       - type: health/command
-        with: {{ run: "{check}", attempts: 2, interval: 100ms }}
+        with: {{ run: "{check}", retries: 1, interval: 100ms }}
   added: {{ type: ssh/file, needs: [file], with: {{ path: "${{folder}}/${{target.name}}-{version}", content: new }} }}
 "#
     )

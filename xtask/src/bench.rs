@@ -1,5 +1,7 @@
 //! Runs the benchmarks with a release build.
 
+use std::process::Command;
+
 use anyhow::Result;
 
 use crate::{packages, plugins, process, workspace};
@@ -8,8 +10,10 @@ use crate::{packages, plugins, process, workspace};
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     packages::setup()?;
     let binary = plugins::build(true)?;
+    // All of the workspace, as every build does: with other features on its dependencies they would be built again.
     let mut cargo = process::cargo();
-    cargo.args(["run", "--release", "--locked", "--package", "launchway-bench", "--"]).args(arguments);
-    cargo.current_dir(workspace::root()).env("LAUNCHWAY_BIN", binary);
-    process::run(&mut cargo)
+    cargo.args(["build", "--release", "--locked", "--workspace", "--bin", "launchway-bench"]);
+    process::run(cargo.current_dir(workspace::root()))?;
+    let mut bench = Command::new(workspace::target().join("release/launchway-bench"));
+    process::run(bench.args(arguments).env("LAUNCHWAY_BIN", binary))
 }

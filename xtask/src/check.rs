@@ -1,6 +1,7 @@
 //! Tests and linting, over all cargo workspaces of the checkout.
 
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::Result;
 
@@ -11,13 +12,10 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     packages::setup()?;
     let binary = plugins::build(false)?;
     let embedded = plugins::build_plugins(false)?;
-    let (main, others) = split_manifests();
     if arguments.is_empty() {
-        for manifest in &others {
-            let mut cargo = process::cargo();
-            cargo.args(["test", "--quiet", "--locked", "--manifest-path"]).arg(manifest);
-            process::run(&mut cargo)?;
-        }
+        let mut cargo = process::cargo();
+        cargo.args(["test", "--quiet", "--locked", "--workspace", "--manifest-path"]);
+        process::run(cargo.arg(workspace::plugins_manifest()))?;
     }
     let mut cargo = process::cargo();
     if process::answers("cargo-nextest", "--version") {
@@ -26,31 +24,30 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
         eprintln!("note: cargo-nextest is not installed; running `cargo test` instead");
         cargo.arg("test");
     }
-    cargo.args(["--workspace", "--locked", "--manifest-path"]).arg(&main).args(arguments);
-    // The same variables as in the build before, or cargo would build the binary again, without plugins.
+    cargo.args(["--workspace", "--locked", "--manifest-path"]).arg(workspace::main_manifest()).args(arguments);
+    // The same variable as in the build before, or cargo would build the binary again, without plugins.
     cargo.env("LAUNCHWAY_EMBED", embedded).env("LAUNCHWAY_BIN", binary);
     process::run(&mut cargo)
 }
 
 /// Checks formatting and runs clippy.
 pub(crate) fn lint() -> Result<()> {
-    for manifest in workspace::manifests() {
-        process::run(process::cargo().args(["fmt", "--all", "--check", "--manifest-path"]).arg(&manifest))?;
+    let manifests = [workspace::main_manifest(), workspace::plugins_manifest(), workspace::guests_manifest()];
+    for manifest in &manifests {
+        process::run(process::cargo().args(["fmt", "--all", "--check", "--manifest-path"]).arg(manifest))?;
     }
-    for manifest in workspace::manifests() {
-        process::run(&mut clippy(&manifest))?;
-    }
-    Ok(())
+    let [main, plugins, guests] = &manifests;
+    process::run(deny_warnings(clippy(main).arg("--all-targets")))?;
+    process::run(deny_warnings(clippy(plugins).arg("--all-targets")))?;
+    process::run(deny_warnings(clippy(guests).args(["--target", "wasm32-unknown-unknown"])))
 }
 
-fn clippy(manifest: &Path) -> std::process::Command {
+fn clippy(manifest: &Path) -> Command {
     let mut cargo = process::cargo();
-    cargo.args(["clippy", "--quiet", "--workspace", "--all-targets", "--locked", "--manifest-path"]).arg(manifest);
-    cargo.args(["--", "-D", "warnings"]);
+    cargo.args(["clippy", "--quiet", "--workspace", "--locked", "--manifest-path"]).arg(manifest);
     cargo
 }
 
-fn split_manifests() -> (std::path::PathBuf, Vec<std::path::PathBuf>) {
-    let mut manifests = workspace::manifests();
-    (manifests.remove(0), manifests)
+fn deny_warnings(cargo: &mut Command) -> &mut Command {
+    cargo.args(["--", "-D", "warnings"])
 }

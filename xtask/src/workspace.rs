@@ -15,13 +15,17 @@ pub(crate) fn target() -> PathBuf {
     }
 }
 
-/// Returns the manifests of all cargo workspaces of the checkout, the main one first.
-///
-/// The plugins and the guests of the tests have their own: another target, another profile, another lock file.
-pub(crate) fn manifests() -> Vec<PathBuf> {
-    ["Cargo.toml", "plugins/Cargo.toml", "sdk/rust/Cargo.toml", "tests/artifacts/Cargo.toml"]
-        .into_iter()
-        .map(|path| root().join(path))
-        .filter(|path| path.is_file())
-        .collect()
+/// Returns the manifest of the main workspace.
+pub(crate) fn main_manifest() -> PathBuf {
+    root().join("Cargo.toml")
+}
+
+/// Returns the manifest of the plugins' workspace: another target, another profile, another lock file.
+pub(crate) fn plugins_manifest() -> PathBuf {
+    root().join("plugins/Cargo.toml")
+}
+
+/// Returns the manifest of the guests that tests use; they build for WebAssembly only.
+pub(crate) fn guests_manifest() -> PathBuf {
+    root().join("tests/artifacts/Cargo.toml")
 }
