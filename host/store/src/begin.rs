@@ -108,12 +108,12 @@ fn begin(transaction: &Transaction<'_>, new: &NewRun, plan_blob: Digest) -> Resu
 fn check_basis(plan: &Plan, head: Option<&Head>) -> Option<BeginError> {
     let new = Lineage(NEW_LINEAGE.into());
     let (lineage, current) = head.map_or((&new, 0), |head| (&head.lineage, head.serial));
-    // A state that came into being since the plan was made is no other one: it moved on from nothing.
-    if plan.basis.lineage != *lineage && plan.basis.lineage != new {
+    let (expected, planned) = (&plan.basis.lineage, plan.basis.serial);
+    // A plan made before the first run knows no lineage yet; whether the state moved since, the serial tells.
+    if expected != lineage && *expected != new {
         return Some(BeginError::OtherLineage);
     }
-    let planned = plan.basis.serial;
-    (planned != current || plan.basis.lineage != *lineage).then_some(BeginError::Stale { planned, current })
+    (planned != current).then_some(BeginError::Stale { planned, current })
 }
 
 /// Returns the run that used up a saved plan.

@@ -70,3 +70,25 @@ impl StoreError {
         move |source| Self::Io { action, path, source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: i32) -> StoreError {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        StoreError::database(Path::new("/x/launchway.db"), error)
+    }
+
+    #[test]
+    fn what_users_can_mend_is_told_apart() {
+        use rusqlite::ffi;
+        assert!(matches!(failure(ffi::SQLITE_FULL), StoreError::Full { .. }));
+        assert!(matches!(failure(ffi::SQLITE_READONLY), StoreError::ReadOnly { .. }));
+        assert!(matches!(failure(ffi::SQLITE_BUSY), StoreError::Busy { .. }));
+        assert!(matches!(failure(ffi::SQLITE_CORRUPT), StoreError::Corrupt { .. }));
+        assert!(matches!(failure(ffi::SQLITE_NOTADB), StoreError::NotAStore { .. }));
+        assert!(matches!(failure(ffi::SQLITE_ERROR), StoreError::Database { .. }));
+        assert_eq!(failure(ffi::SQLITE_FULL).to_string(), "`/x/launchway.db` can't be written: the disk is full");
+    }
+}

@@ -1,0 +1,9 @@
+//! The store from outside: what is written is there, whole, for one writer at a time.
+
+mod blobs;
+mod folder;
+mod journal;
+mod keys;
+mod lease;
+mod runs;
+mod support;
