@@ -30,7 +30,7 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     }
     let changes = !ready.plan.is_empty();
     if let (Some(path), Some(release)) = (&args.output, ready.release) {
-        SavedPlan::new(ready.plan, set, release).write(path)?;
+        SavedPlan::new(ready.plan, ready.digest, set, release).write(path)?;
         console.say(&format!("Saved; run it with: launchway deploy {}\n", shown(path).display()));
     }
     Ok(if changes && args.exit_code { Exit::Changes } else { Exit::Done })
