@@ -29,6 +29,8 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
+    /// Write the plugins' schemas, as their types say
+    Schemas,
     /// Run every test
     Test {
         /// Passed on to the test runner of the main workspace, such as a test's name
@@ -59,6 +61,7 @@ fn main() -> Result<()> {
             println!("{}", binary.display());
             Ok(())
         }
+        Command::Schemas => plugins::write_schemas(),
         Command::Test { arguments } => check::test(&arguments),
         Command::Lint => check::lint(),
         Command::Demo { local } => demo::run(local),

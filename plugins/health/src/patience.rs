@@ -61,8 +61,8 @@ impl Patience {
         token: &str,
         answer: impl FnOnce() -> Try,
     ) -> Result<Outcome, Failure> {
-        let progress =
-            serde_json::from_str(token).map_err(|error| Failure::plugin(format!("can't read the token: {error}")))?;
+        let progress = launchway_sdk::from_json(token)
+            .map_err(|error| Failure::plugin(format!("can't read the token: {error}")))?;
         self.go_on(context, progress, answer)
     }
 

@@ -13,7 +13,7 @@ use crate::shared::{Ownership, has_changed, script};
 
 pub(crate) struct Archive;
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// The release's archive: a name under `artifacts:`. It is a tar (plain, gzip, bzip2, xz or zstd) or a zip, as
@@ -29,11 +29,13 @@ pub(crate) struct Properties {
     #[serde(default)]
     strip: u8,
     /// Whose files they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     /// Which group's files they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     /// Unpack as this user.
-    #[serde(rename = "as")]
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     as_user: Option<String>,
 }
 
@@ -43,20 +45,21 @@ fn default_keep() -> Setting<u32> {
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Payload {
-    path: String,
     action: Action,
-    ownership: Ownership,
+    /// The release's folder; none where it is about all of them.
+    release: String,
+    with: Properties,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Action {
-    /// Uploads and unpacks a release, unless it is there.
-    Unpack { release: String, file_name: String, strip: u8 },
-    /// Makes a release the current one.
-    Switch { release: String },
+    /// Uploads and unpacks the release, unless it is there.
+    Unpack,
+    /// Makes the release the current one.
+    Switch,
     /// Removes old releases.
-    Prune { keep: u32 },
+    Prune,
     /// Removes all releases.
     Remove,
 }
@@ -89,19 +92,20 @@ impl Kind for Archive {
     }
 
     fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        let Payload { path, action, ownership } = &payload;
+        let Payload { action, release, with } = &payload;
+        let (path, ownership) = (&with.path, with.ownership());
         match action {
-            Action::Unpack { release, file_name, strip } => unpack(context, &payload, release, file_name, *strip),
-            Action::Switch { release } => {
-                let words = [path.as_str(), release, &ownership.chown_argument()];
+            Action::Unpack => with.unpack(context, release),
+            Action::Switch => {
+                let words = [path, release.as_str(), &ownership.chown_argument()];
                 let output = ownership.script(context, script!("archive-switch"), &words)?;
                 Ok(match has_changed(&output)? {
                     true => Outcome::changed_with(format!("{path}/current is {release}")),
                     false => Outcome::unchanged_with(format!("{path}/current was {release}")),
                 })
             }
-            Action::Prune { keep } => {
-                let output = ownership.script(context, script!("archive-prune"), &[path, &keep.to_string()])?;
+            Action::Prune => {
+                let output = ownership.script(context, script!("archive-prune"), &[path, &with.keep.0.to_string()])?;
                 Ok(match output.stdout.lines().count() {
                     0 => Outcome::unchanged_with("nothing to prune"),
                     1 => Outcome::changed_with(output.stdout.trim_end()),
@@ -142,8 +146,39 @@ impl Properties {
         Ownership { owner: self.owner.clone(), group: self.group.clone(), as_user: self.as_user.clone() }
     }
 
-    fn payload(&self, action: Action) -> Payload {
-        Payload { path: self.path.0.clone(), action, ownership: self.ownership() }
+    fn payload(&self, action: Action, release: &str) -> Payload {
+        Payload { action, release: release.to_owned(), with: self.clone() }
+    }
+
+    /// Uploads and unpacks a release, unless it is there: its folder appears when it is complete.
+    fn unpack(&self, context: &Context<'_>, release: &str) -> Result<Outcome, Failure> {
+        let Some(artifact) = context.artifact("artifact") else {
+            return Err(Failure::plugin("the instance has no archive"));
+        };
+        let (path, ownership) = (&self.path, self.ownership());
+        let owner = ownership.chown_argument();
+        let output = ownership.script(context, script!("archive-prepare"), &[path, release, &owner])?;
+        if !has_changed(&output)? {
+            return Ok(Outcome::unchanged_with(format!("{path}/releases/{release} is there")));
+        }
+        let upload = format!("{path}/releases/.{release}.upload");
+        context.progress(None, &format!("uploading {}", artifact.file_name));
+        let options = FileOptions { mode: Some(0o600), as_user: self.as_user.clone(), ..FileOptions::default() };
+        context.put(&Source::Artifact("artifact".to_owned()), &upload, &options)?;
+        let format = match Format::of_name(&artifact.file_name) {
+            Some(format) => format,
+            None => {
+                let bytes = context.read(&upload, MAGIC_LENGTH, self.as_user.as_deref())?.unwrap_or_default();
+                Format::of_bytes(&bytes).ok_or_else(|| {
+                    Failure::configuration(format!("{} is no archive", artifact.file_name))
+                        .detail("known are tar (plain, gzip, bzip2, xz, zstd) and zip")
+                })?
+            }
+        };
+        context.progress(None, "unpacking");
+        let words = [path, release, format.as_str(), &self.strip.to_string(), &owner];
+        ownership.script(context, script!("archive-unpack"), &words)?;
+        Ok(Outcome::changed_with(format!("unpacked to {path}/releases/{release}")))
     }
 }
 
@@ -154,33 +189,18 @@ fn deploy(instance: &Instance<Properties>) -> Result<Vec<Step<Payload>>, Vec<Pro
     };
     let release = release_name(&instance.version, &artifact.digest, properties.strip);
     let path = &properties.path;
-    let unpack =
-        Action::Unpack { release: release.clone(), file_name: artifact.file_name.clone(), strip: properties.strip };
-    Ok(vec![
-        Step::new(
-            Phase::Stage,
-            "unpack",
-            format!("Unpack {} to {path}/releases/{release}", artifact.file_name),
-            properties.payload(unpack),
-        ),
-        Step::new(
-            Phase::Start,
-            "switch",
-            format!("Switch {path}/current to {release}"),
-            properties.payload(Action::Switch { release }),
-        ),
-        Step::new(
-            Phase::Finish,
-            "prune",
-            format!("Keep {} releases in {path}", properties.keep.0),
-            properties.payload(Action::Prune { keep: properties.keep.0 }),
-        ),
-    ])
+    let steps = [
+        (Phase::Stage, "unpack", Action::Unpack, format!("Unpack {} to {path}/releases/{release}", artifact.file_name)),
+        (Phase::Start, "switch", Action::Switch, format!("Switch {path}/current to {release}")),
+        (Phase::Finish, "prune", Action::Prune, format!("Keep {} releases in {path}", properties.keep.0)),
+    ];
+    let step = |(phase, name, action, summary)| Step::new(phase, name, summary, properties.payload(action, &release));
+    Ok(steps.map(step).into())
 }
 
 fn remove(phase: Phase, name: &str, properties: &Properties) -> Step<Payload> {
     let summary = format!("Remove the releases in {}", properties.path);
-    Step::new(phase, name, summary, properties.payload(Action::Remove))
+    Step::new(phase, name, summary, properties.payload(Action::Remove, ""))
 }
 
 /// Returns the name of a release's folder: `<version>-<digest8>`.
@@ -204,39 +224,6 @@ fn release_name(version: &str, digest: &str, strip: u8) -> String {
         name.push_str(&format!("-s{strip}"));
     }
     name
-}
-
-fn unpack(
-    context: &Context<'_>,
-    payload: &Payload,
-    release: &str,
-    file_name: &str,
-    strip: u8,
-) -> Result<Outcome, Failure> {
-    let Payload { path, ownership, .. } = payload;
-    let owner = ownership.chown_argument();
-    let output = ownership.script(context, script!("archive-prepare"), &[path, release, &owner])?;
-    if !has_changed(&output)? {
-        return Ok(Outcome::unchanged_with(format!("{path}/releases/{release} is there")));
-    }
-    let upload = format!("{path}/releases/.{release}.upload");
-    context.progress(None, &format!("uploading {file_name}"));
-    let options = FileOptions { mode: Some(0o600), as_user: ownership.as_user.clone(), ..FileOptions::default() };
-    context.put(&Source::Artifact("artifact".to_owned()), &upload, &options)?;
-    let format = match Format::of_name(file_name) {
-        Some(format) => format,
-        None => {
-            let bytes = context.read(&upload, MAGIC_LENGTH, ownership.as_user.as_deref())?.unwrap_or_default();
-            Format::of_bytes(&bytes).ok_or_else(|| {
-                Failure::configuration(format!("{file_name} is no archive"))
-                    .detail("known are tar (plain, gzip, bzip2, xz, zstd) and zip")
-            })?
-        }
-    };
-    context.progress(None, "unpacking");
-    let words = [path.as_str(), release, format.as_str(), &strip.to_string(), &owner];
-    ownership.script(context, script!("archive-unpack"), &words)?;
-    Ok(Outcome::changed_with(format!("unpacked to {path}/releases/{release}")))
 }
 
 #[cfg(test)]

@@ -14,49 +14,48 @@ use crate::shared::{cwd_problem, env_problems, user_problem};
 
 pub(crate) struct RunCommand;
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What to run: a script for `/bin/sh -eu`, or a list of a program and its arguments.
     run: Run,
     /// Do not run if this succeeds: a script or a list, as for `run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     unless: Option<Run>,
     /// Do not run if this path exists.
+    #[serde(skip_serializing_if = "Option::is_none")]
     creates: Option<String>,
     /// What to run when the component is removed: a script or a list, as for `run`. Without it, nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<Run>,
     /// Environment variables; they may hold secrets.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, Text>,
     /// What the command reads on its standard input; it may hold secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
     stdin: Option<Text>,
     /// The folder to run in.
+    #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
     /// Run as this user.
-    #[serde(rename = "as")]
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     as_user: Option<String>,
     /// How long the command may take, such as `30s` or `5m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<Setting<Span>>,
 }
 
-/// What a step runs, and when not.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Payload {
-    run: Run,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    unless: Option<Run>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    creates: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    env: BTreeMap<String, Text>,
-    #[serde(default, skip_serializing_if = "Text::is_empty")]
-    stdin: Text,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cwd: Option<String>,
-    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
-    as_user: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    timeout: Option<Span>,
+    action: Action,
+    with: Properties,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Action {
+    Run,
+    Undo,
 }
 
 impl Kind for RunCommand {
@@ -90,16 +89,23 @@ impl Kind for RunCommand {
     }
 
     fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        if let Some(reason) = payload.guard(context)? {
+        let Payload { action, with } = payload;
+        let run = match (action, &with.undo) {
+            (Action::Run, _) => &with.run,
+            (Action::Undo, Some(undo)) => undo,
+            (Action::Undo, None) => return Ok(Outcome::unchanged_with("there is nothing to undo it with")),
+        };
+        if action == Action::Run
+            && let Some(reason) = with.guard(context)?
+        {
             return Ok(Outcome::unchanged_with(reason));
         }
-        let output = context.exec(&payload.command(&payload.run))?;
-        payload.verdict(output)?;
-        Ok(Outcome::changed_with(format!("ran {}", payload.run)))
+        with.verdict(context.exec(&with.command(run))?)?;
+        Ok(Outcome::changed_with(format!("ran {run}")))
     }
 
     fn probe(context: &Context<'_>, payload: Payload) -> Result<Verdict, Failure> {
-        if payload.guard(context)?.is_some() {
+        if payload.action == Action::Run && payload.with.guard(context)?.is_some() {
             return Ok(Verdict::Done);
         }
         Ok(if context.is_idempotent() {
@@ -110,45 +116,31 @@ impl Kind for RunCommand {
     }
 
     fn inspect(context: &Context<'_>, properties: Properties) -> Result<Report, Failure> {
-        let payload = payload(properties.run.clone(), &properties, true);
-        if payload.unless.is_none() && payload.creates.is_none() {
+        if properties.unless.is_none() && properties.creates.is_none() {
             return Ok(Report::new("a command without `unless` or `creates` leaves nothing to compare"));
         }
-        let (summary, status) = match payload.guard(context)? {
+        let (summary, status) = match properties.guard(context)? {
             Some(reason) => (reason, ResourceStatus::Unchanged),
             None => ("it would run again".to_owned(), ResourceStatus::Changed),
         };
-        let resource = ResourceResult { name: payload.run.to_string(), status, message: Some(summary.clone()) };
+        let resource = ResourceResult { name: properties.run.to_string(), status, message: Some(summary.clone()) };
         Ok(Report { summary, resources: vec![resource] })
     }
 }
 
 fn run(properties: &Properties) -> Step<Payload> {
     let guarded = properties.unless.is_some() || properties.creates.is_some();
-    let payload = payload(properties.run.clone(), properties, true);
+    let payload = Payload { action: Action::Run, with: properties.clone() };
     Step::new(Phase::Start, "run", format!("Run {}", properties.run), payload)
         .idempotent(guarded)
         .timeout(step_timeout(properties))
 }
 
 fn undo(properties: &Properties) -> Option<Step<Payload>> {
-    let undo = properties.undo.clone()?;
-    let summary = format!("Undo: run {undo}");
-    let step = Step::new(Phase::Remove, "undo", summary, payload(undo, properties, false));
+    let summary = format!("Undo: run {}", properties.undo.as_ref()?);
+    let payload = Payload { action: Action::Undo, with: properties.clone() };
+    let step = Step::new(Phase::Remove, "undo", summary, payload);
     Some(step.idempotent(false).timeout(step_timeout(properties)))
-}
-
-fn payload(run: Run, properties: &Properties, guarded: bool) -> Payload {
-    Payload {
-        run,
-        unless: properties.unless.clone().filter(|_| guarded),
-        creates: properties.creates.clone().filter(|_| guarded),
-        env: properties.env.clone(),
-        stdin: properties.stdin.clone().unwrap_or_default(),
-        cwd: properties.cwd.clone(),
-        as_user: properties.as_user.clone(),
-        timeout: properties.timeout.map(|timeout| timeout.0),
-    }
 }
 
 /// Leaves the guards and the connection their time: the command itself is bounded by `timeout`.
@@ -157,12 +149,13 @@ fn step_timeout(properties: &Properties) -> Option<std::time::Duration> {
     Some(properties.timeout?.duration().saturating_mul(2).saturating_add(MARGIN.duration()))
 }
 
-impl Payload {
+impl Properties {
     fn command(&self, run: &Run) -> Command {
-        let mut command = run.command().as_user(self.as_user.as_deref()).timeout(self.timeout.map(Span::duration));
+        let mut command =
+            run.command().as_user(self.as_user.as_deref()).timeout(self.timeout.map(|timeout| timeout.duration()));
         command.env = self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         command.cwd = self.cwd.clone();
-        command.stdin = self.stdin.clone();
+        command.stdin = self.stdin.clone().unwrap_or_default();
         command
     }
 
@@ -191,7 +184,7 @@ impl Payload {
             Exit::Code(code) => format!("exited with {code}"),
             Exit::Signal(signal) => format!("was killed by signal {signal}"),
             Exit::TimedOut => match self.timeout {
-                Some(timeout) => format!("did not end within {timeout}"),
+                Some(timeout) => format!("did not end within {}", timeout.0),
                 None => "did not end in time".to_owned(),
             },
         };

@@ -12,7 +12,7 @@ use crate::shared::{Ownership, has_changed, script};
 
 pub(crate) struct Mirror;
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// Where the tree goes. Missing folders on the way are created.
@@ -23,11 +23,13 @@ pub(crate) struct Properties {
     #[serde(default = "default_exact")]
     exact: bool,
     /// Whose files they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     /// Which group's files they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     /// Write as this user.
-    #[serde(rename = "as")]
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     as_user: Option<String>,
 }
 
@@ -37,23 +39,19 @@ fn default_exact() -> bool {
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Payload {
-    path: String,
-    exact: bool,
     action: Action,
-    ownership: Ownership,
+    /// The name of the unpacked tree while it is on its way.
+    tree: String,
+    with: Properties,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Action {
     /// Uploads and unpacks the tree beside its place.
-    Stage {
-        tree: String,
-    },
+    Stage,
     /// Puts the tree in place.
-    Mirror {
-        tree: String,
-    },
+    Mirror,
     Remove,
 }
 
@@ -84,12 +82,13 @@ impl Kind for Mirror {
     }
 
     fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        let Payload { path, exact, action, ownership } = &payload;
+        let Payload { action, tree, with } = &payload;
+        let (path, ownership) = (&with.path, with.ownership());
         let place = place(path);
         match action {
-            Action::Stage { tree } => stage(context, &place, tree, ownership),
-            Action::Mirror { tree } => {
-                let script = if *exact { script!("directory-exact") } else { script!("directory-additive") };
+            Action::Stage => stage(context, &place, tree, &ownership),
+            Action::Mirror => {
+                let script = if with.exact { script!("directory-exact") } else { script!("directory-additive") };
                 let output = ownership.script(context, script, &[&place, tree, path])?;
                 Ok(match has_changed(&output)? {
                     true => Outcome::changed_with(format!("{path} is up to date")),
@@ -97,7 +96,7 @@ impl Kind for Mirror {
                 })
             }
             Action::Remove => {
-                let exact = if *exact { "1" } else { "0" };
+                let exact = if with.exact { "1" } else { "0" };
                 let output = ownership.script(context, script!("directory-remove"), &[&place, path, exact])?;
                 Ok(match has_changed(&output)? {
                     true => Outcome::changed_with(format!("removed {path}")),
@@ -113,8 +112,8 @@ impl Properties {
         Ownership { owner: self.owner.clone(), group: self.group.clone(), as_user: self.as_user.clone() }
     }
 
-    fn payload(&self, action: Action) -> Payload {
-        Payload { path: self.path.0.clone(), exact: self.exact, action, ownership: self.ownership() }
+    fn payload(&self, action: Action, tree: &str) -> Payload {
+        Payload { action, tree: tree.to_owned(), with: self.clone() }
     }
 }
 
@@ -132,13 +131,13 @@ fn deploy(instance: &Instance<Properties>) -> Result<Vec<Step<Payload>>, Vec<Pro
             Phase::Stage,
             "upload",
             format!("Upload {} for {path}", properties.directory),
-            properties.payload(Action::Stage { tree: tree.clone() }),
+            properties.payload(Action::Stage, &tree),
         ),
         Step::new(
             Phase::Install,
             "mirror",
             format!("{mirror} {} to {path}", properties.directory),
-            properties.payload(Action::Mirror { tree }),
+            properties.payload(Action::Mirror, &tree),
         ),
     ])
 }
@@ -146,7 +145,7 @@ fn deploy(instance: &Instance<Properties>) -> Result<Vec<Step<Payload>>, Vec<Pro
 fn remove(phase: Phase, name: &str, properties: &Properties) -> Step<Payload> {
     let path = &properties.path;
     let summary = if properties.exact { format!("Remove {path}") } else { format!("Remove our files from {path}") };
-    Step::new(phase, name, summary, properties.payload(Action::Remove))
+    Step::new(phase, name, summary, properties.payload(Action::Remove, ""))
 }
 
 /// Returns the hidden folder beside a path that keeps what is on its way there: on the same file system.

@@ -13,25 +13,31 @@ use crate::shared::{Ownership, remove_file};
 
 pub(crate) struct PutFile;
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// Where the file goes. A symbolic link there is replaced, not followed.
     path: OwnedPath,
     /// The content itself; it may hold secrets. Exactly one of `content`, `file` and `template` is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Text>,
     /// A file of the project with the content.
+    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<ProjectFile>,
     /// A template of the project, rendered for each target.
+    #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<Template>,
     /// Permission bits in octal, such as `"0640"`. Without it, those of an existing file stay.
+    #[serde(skip_serializing_if = "Option::is_none")]
     mode: Option<FileMode>,
     /// Whose file it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     owner: Option<String>,
     /// Which group's file it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     /// Write as this user.
-    #[serde(rename = "as")]
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     as_user: Option<String>,
     /// Create the folders on the way, if they are missing. They stay when the file goes.
     #[serde(default)]
@@ -39,25 +45,16 @@ pub(crate) struct Properties {
 }
 
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Payload {
-    Put(Put),
-    Remove {
-        path: String,
-        #[serde(rename = "as")]
-        as_user: Option<String>,
-    },
+pub(crate) struct Payload {
+    action: Action,
+    with: Properties,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Put {
-    path: String,
-    /// The property that names the artifact; none where the content is given.
-    artifact: Option<String>,
-    content: Option<Text>,
-    mode: Option<FileMode>,
-    ownership: Ownership,
-    parents: bool,
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Action {
+    Put,
+    Remove,
 }
 
 impl Kind for PutFile {
@@ -102,11 +99,12 @@ impl Kind for PutFile {
     }
 
     fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        match payload {
-            Payload::Put(put) => put.apply(context),
-            Payload::Remove { path, as_user } => Ok(match remove_file(context, &path, as_user.as_deref())? {
-                true => Outcome::changed_with(format!("removed {path}")),
-                false => Outcome::unchanged_with(format!("{path} was not there")),
+        let Payload { action, with } = payload;
+        match action {
+            Action::Put => with.put(context),
+            Action::Remove => Ok(match remove_file(context, &with.path, with.as_user.as_deref())? {
+                true => Outcome::changed_with(format!("removed {}", with.path)),
+                false => Outcome::unchanged_with(format!("{} was not there", with.path)),
             }),
         }
     }
@@ -125,52 +123,47 @@ impl Properties {
     fn ownership(&self) -> Ownership {
         Ownership { owner: self.owner.clone(), group: self.group.clone(), as_user: self.as_user.clone() }
     }
-}
 
-fn put(instance: &Instance<Properties>) -> Result<Step<Payload>, Vec<Problem>> {
-    let properties = &instance.properties;
-    let named = [("file", properties.file.is_some()), ("template", properties.template.is_some())];
-    let artifact = named.into_iter().find(|(_, given)| *given).map(|(name, _)| name);
-    if let Some(name) = artifact
-        && instance.artifact(name).is_none()
-    {
-        return Err(vec![Problem::new(format!("/{name}"), "the release does not have this file")]);
+    /// Returns the property that names the artifact with the content; none where the content itself is given.
+    fn artifact(&self) -> Option<&'static str> {
+        match self {
+            Self { file: Some(_), .. } => Some("file"),
+            Self { template: Some(_), .. } => Some("template"),
+            _ => None,
+        }
     }
-    let path = properties.path.0.clone();
-    let summary = format!("Write {path}");
-    let payload = Payload::Put(Put {
-        path,
-        artifact: artifact.map(str::to_owned),
-        content: properties.content.clone().filter(|_| artifact.is_none()),
-        mode: properties.mode.clone(),
-        ownership: properties.ownership(),
-        parents: properties.parents,
-    });
-    Ok(Step::new(Phase::Install, "put", summary, payload))
-}
 
-fn remove(phase: Phase, name: &str, properties: &Properties) -> Step<Payload> {
-    let path = properties.path.0.clone();
-    let summary = format!("Remove {path}");
-    Step::new(phase, name, summary, Payload::Remove { path, as_user: properties.as_user.clone() })
-}
-
-impl Put {
-    fn apply(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
+    fn put(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         if self.parents {
             let folder = Command::new(&["mkdir", "-p", "--", parent(&self.path)]);
-            context.exec(&folder.as_user(self.ownership.as_user.as_deref()).quiet())?.check("mkdir")?;
+            context.exec(&folder.as_user(self.as_user.as_deref()).quiet())?.check("mkdir")?;
         }
-        let source = match &self.artifact {
-            Some(name) => Source::Artifact(name.clone()),
+        let source = match self.artifact() {
+            Some(name) => Source::Artifact(name.to_owned()),
             None => Source::Text(self.content.clone().unwrap_or_default()),
         };
-        let written = context.put(&source, &self.path, &self.ownership.file_options(self.mode.as_ref()))?;
+        let written = context.put(&source, &self.path, &self.ownership().file_options(self.mode.as_ref()))?;
         Ok(match written.changed {
             true => Outcome::changed_with(format!("wrote {}", self.path)),
             false => Outcome::unchanged_with(format!("{} was in place", self.path)),
         })
     }
+}
+
+fn put(instance: &Instance<Properties>) -> Result<Step<Payload>, Vec<Problem>> {
+    let properties = &instance.properties;
+    if let Some(name) = properties.artifact()
+        && instance.artifact(name).is_none()
+    {
+        return Err(vec![Problem::new(format!("/{name}"), "the release does not have this file")]);
+    }
+    let payload = Payload { action: Action::Put, with: properties.clone() };
+    Ok(Step::new(Phase::Install, "put", format!("Write {}", properties.path), payload))
+}
+
+fn remove(phase: Phase, name: &str, properties: &Properties) -> Step<Payload> {
+    let payload = Payload { action: Action::Remove, with: properties.clone() };
+    Step::new(phase, name, format!("Remove {}", properties.path), payload)
 }
 
 /// Returns what is different on the target, as far as that can be told without the content's secrets.

@@ -10,43 +10,54 @@ use launchway_sdk::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::service_command::{self, Commands};
-use crate::service_systemd;
+use crate::service_command::Commands;
+use crate::service_systemd::Systemd;
 use crate::shared::{cwd_problem, env_problems, remove_file, user_problem};
 use crate::waiting::Patience;
 
 pub(crate) struct Service;
 
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What runs the service. Without it: `systemd` where a unit is given, else `command`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<Provider>,
     /// systemd: the unit, such as `shop-api.service`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     unit: Option<String>,
     /// systemd: a file of the project that becomes the unit's file in `/etc/systemd/system`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<ProjectFile>,
     /// systemd: a template of the project that becomes the unit's file.
+    #[serde(skip_serializing_if = "Option::is_none")]
     template: Option<Template>,
     /// systemd: whether it starts with the machine; true if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     enable: Option<bool>,
     /// command: starts the service and ends; a script for `/bin/sh -eu`, or a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<Run>,
     /// command: stops the service.
+    #[serde(skip_serializing_if = "Option::is_none")]
     stop: Option<Run>,
     /// command: makes the service read its configuration again.
+    #[serde(skip_serializing_if = "Option::is_none")]
     reload: Option<Run>,
     /// command: restarts the service; without it, it is stopped and started.
+    #[serde(skip_serializing_if = "Option::is_none")]
     restart: Option<Run>,
     /// command: succeeds as long as the service is up. Without it, nobody waits for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Run>,
     /// command: environment variables; they may hold secrets.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, Text>,
     /// command: the folder to run in.
+    #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
     /// Act as this user.
-    #[serde(rename = "as")]
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     as_user: Option<String>,
     /// How long it has to stay up before it counts as started.
     #[serde(default = "default_settle")]
@@ -73,25 +84,17 @@ pub(crate) enum Provider {
 }
 
 #[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Payload {
-    /// Puts the unit's file in place.
-    UnitFile {
-        unit: String,
-        artifact: String,
-        as_user: Option<String>,
-    },
-    RemoveUnitFile {
-        unit: String,
-        as_user: Option<String>,
-    },
-    Systemd(service_systemd::Payload),
-    Command(service_command::Payload),
+pub(crate) struct Payload {
+    action: Action,
+    with: Properties,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Action {
+    /// Puts the unit's file in place.
+    WriteUnit,
+    RemoveUnit,
     /// Starts it; if it is up already, it is restarted, since it may run what was there before.
     Start,
     Stop,
@@ -158,39 +161,21 @@ impl Kind for Service {
     }
 
     fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        match payload {
-            Payload::UnitFile { unit, artifact, as_user } => {
-                let path = unit_path(&unit);
-                let options = FileOptions { mode: Some(0o644), as_user: as_user.clone(), ..FileOptions::default() };
-                let written = context.put(&Source::Artifact(artifact), &path, &options)?;
-                // Even if the file is the same: an earlier attempt may have ended before the reload.
-                service_systemd::daemon_reload(context, as_user.as_deref())?;
-                Ok(match written.changed {
-                    true => Outcome::changed_with(format!("wrote {path}")),
-                    false => Outcome::unchanged_with(format!("{path} was in place")),
-                })
-            }
-            Payload::RemoveUnitFile { unit, as_user } => {
-                let path = unit_path(&unit);
-                let removed = remove_file(context, &path, as_user.as_deref())?;
-                service_systemd::daemon_reload(context, as_user.as_deref())?;
-                Ok(match removed {
-                    true => Outcome::changed_with(format!("removed {path}")),
-                    false => Outcome::unchanged_with(format!("{path} was not there")),
-                })
-            }
-            Payload::Systemd(payload) => payload.apply(context),
-            Payload::Command(payload) => payload.apply(context),
+        let Payload { action, with } = &payload;
+        match action {
+            Action::WriteUnit => with.write_unit(context),
+            Action::RemoveUnit => with.remove_unit(context),
+            _ => match with.provider() {
+                Provider::Systemd => with.systemd().apply(context, *action),
+                Provider::Command => with.commands().apply(context, *action),
+            },
         }
     }
 
     fn poll(context: &Context<'_>, payload: Payload, token: &str) -> Result<Outcome, Failure> {
-        match payload {
-            Payload::Systemd(payload) => payload.poll(context, token),
-            Payload::Command(payload) => payload.poll(context, token),
-            Payload::UnitFile { .. } | Payload::RemoveUnitFile { .. } => {
-                Err(Failure::plugin("a step about a unit's file never waits"))
-            }
+        match payload.with.provider() {
+            Provider::Systemd => payload.with.systemd().poll(context, token),
+            Provider::Command => payload.with.commands().poll(context, token),
         }
     }
 
@@ -290,17 +275,52 @@ impl Properties {
         Patience { settle: self.settle.0, timeout: self.timeout.0 }
     }
 
-    fn commands(&self) -> Commands {
-        Commands {
-            start: self.start.clone(),
-            stop: self.stop.clone(),
-            reload: self.reload.clone(),
-            restart: self.restart.clone(),
-            status: self.status.clone(),
-            env: self.env.clone(),
-            cwd: self.cwd.clone(),
+    fn systemd(&self) -> Systemd {
+        Systemd {
+            unit: self.unit(),
+            enable: self.enable.unwrap_or(true),
             as_user: self.as_user.clone(),
+            patience: self.patience(),
         }
+    }
+
+    fn commands(&self) -> Commands<'_> {
+        Commands {
+            start: self.start.as_ref(),
+            stop: self.stop.as_ref(),
+            reload: self.reload.as_ref(),
+            restart: self.restart.as_ref(),
+            status: self.status.as_ref(),
+            env: &self.env,
+            cwd: self.cwd.as_deref(),
+            as_user: self.as_user.as_deref(),
+            patience: self.patience(),
+        }
+    }
+
+    fn write_unit(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
+        let Some(artifact) = self.unit_source() else {
+            return Err(Failure::plugin("the instance has no file for the unit"));
+        };
+        let path = unit_path(&self.unit());
+        let options = FileOptions { mode: Some(0o644), as_user: self.as_user.clone(), ..FileOptions::default() };
+        let written = context.put(&Source::Artifact(artifact.to_owned()), &path, &options)?;
+        // Even if the file is the same: an earlier attempt may have ended before the reload.
+        self.systemd().daemon_reload(context)?;
+        Ok(match written.changed {
+            true => Outcome::changed_with(format!("wrote {path}")),
+            false => Outcome::unchanged_with(format!("{path} was in place")),
+        })
+    }
+
+    fn remove_unit(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
+        let path = unit_path(&self.unit());
+        let removed = remove_file(context, &path, self.as_user.as_deref())?;
+        self.systemd().daemon_reload(context)?;
+        Ok(match removed {
+            true => Outcome::changed_with(format!("removed {path}")),
+            false => Outcome::unchanged_with(format!("{path} was not there")),
+        })
     }
 
     fn systemd_problems(&self) -> Vec<Problem> {
@@ -378,45 +398,32 @@ fn unit_file(instance: &Instance<Properties>) -> Result<Option<Step<Payload>>, V
     if instance.artifact(artifact).is_none() {
         return Err(vec![Problem::new(format!("/{artifact}"), "the release does not have this file")]);
     }
-    let unit = properties.unit();
-    let summary = format!("Write {}", unit_path(&unit));
-    let payload = Payload::UnitFile { unit, artifact: artifact.to_owned(), as_user: properties.as_user.clone() };
+    let summary = format!("Write {}", unit_path(&properties.unit()));
+    let payload = Payload { action: Action::WriteUnit, with: properties.clone() };
     Ok(Some(Step::new(Phase::Install, "unit-file", summary, payload)))
 }
 
 fn remove_unit_file(properties: &Properties) -> Option<Step<Payload>> {
     properties.unit_source()?;
-    let unit = properties.unit();
-    let summary = format!("Remove {}", unit_path(&unit));
-    let payload = Payload::RemoveUnitFile { unit, as_user: properties.as_user.clone() };
+    let summary = format!("Remove {}", unit_path(&properties.unit()));
+    let payload = Payload { action: Action::RemoveUnit, with: properties.clone() };
     Some(Step::new(Phase::Remove, "remove-unit-file", summary, payload))
 }
 
 fn act(phase: Phase, action: Action, instance: &Instance<Properties>) -> Step<Payload> {
     let properties = &instance.properties;
-    let (subject, payload) = match properties.provider() {
-        Provider::Systemd => {
-            let payload = service_systemd::Payload {
-                unit: properties.unit(),
-                action,
-                enable: properties.enable.unwrap_or(true),
-                as_user: properties.as_user.clone(),
-                patience: properties.patience(),
-            };
-            (properties.unit(), Payload::Systemd(payload))
-        }
-        Provider::Command => {
-            let payload =
-                service_command::Payload { action, commands: properties.commands(), patience: properties.patience() };
-            (instance.component.clone(), Payload::Command(payload))
-        }
+    let subject = match properties.provider() {
+        Provider::Systemd => properties.unit(),
+        Provider::Command => instance.component.clone(),
     };
     let (name, verb) = match action {
         Action::Start => ("start", "Start"),
         Action::Stop => ("stop", "Stop"),
         Action::Reload => ("reload", "Reload"),
-        Action::Enable => ("enable", "Set whether the machine starts"),
+        Action::Enable if properties.enable == Some(false) => ("enable", "Disable"),
+        Action::Enable | Action::WriteUnit | Action::RemoveUnit => ("enable", "Enable"),
     };
+    let payload = Payload { action, with: properties.clone() };
     // Twice: a restart may first wait for the stop.
     let timeout = properties.timeout.duration().saturating_mul(2).saturating_add(properties.settle.duration());
     let margin = Span::from_secs(60).duration();

@@ -3,63 +3,45 @@
 use std::collections::BTreeMap;
 
 use launchway_sdk::{Command, Context, Failure, Outcome, Run, Text, tail};
-use serde::{Deserialize, Serialize};
 
 use crate::service::Action;
 use crate::waiting::{Patience, Stage, Waiting};
 
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Payload {
-    pub(crate) action: Action,
-    pub(crate) commands: Commands,
+/// A service's commands, and how it is treated.
+pub(crate) struct Commands<'a> {
+    pub(crate) start: Option<&'a Run>,
+    pub(crate) stop: Option<&'a Run>,
+    pub(crate) reload: Option<&'a Run>,
+    pub(crate) restart: Option<&'a Run>,
+    pub(crate) status: Option<&'a Run>,
+    pub(crate) env: &'a BTreeMap<String, Text>,
+    pub(crate) cwd: Option<&'a str>,
+    pub(crate) as_user: Option<&'a str>,
     pub(crate) patience: Patience,
 }
 
-#[derive(Clone, Default, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Commands {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) start: Option<Run>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) stop: Option<Run>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reload: Option<Run>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) restart: Option<Run>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) status: Option<Run>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) env: BTreeMap<String, Text>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) cwd: Option<String>,
-    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
-    pub(crate) as_user: Option<String>,
-}
-
-impl Commands {
+impl Commands<'_> {
     /// Whether the service is up; none where nothing tells.
     pub(crate) fn is_up(&self, context: &Context<'_>) -> Result<Option<bool>, Failure> {
-        let Some(status) = &self.status else { return Ok(None) };
+        let Some(status) = self.status else { return Ok(None) };
         Ok(Some(context.exec(&self.command(status).quiet())?.success()))
     }
 
     fn command(&self, run: &Run) -> Command {
-        let mut command = run.command().as_user(self.as_user.as_deref());
+        let mut command = run.command().as_user(self.as_user);
         command.env = self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-        command.cwd = self.cwd.clone();
+        command.cwd = self.cwd.map(str::to_owned);
         command
     }
-}
 
-impl Payload {
-    pub(crate) fn apply(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        let is_up = self.commands.is_up(context)?;
-        match self.action {
+    pub(crate) fn apply(&self, context: &Context<'_>, action: Action) -> Result<Outcome, Failure> {
+        let is_up = self.is_up(context)?;
+        match action {
             Action::Start if is_up == Some(true) => self.restart(context),
             Action::Start => self.start(context),
             Action::Stop if is_up == Some(false) => Ok(Outcome::unchanged_with("it was down")),
             Action::Stop => {
-                self.run(context, &self.commands.stop, "stop")?;
+                self.run(context, self.stop, "stop")?;
                 self.wait(context, Waiting::new(context, Stage::Stop))
             }
             Action::Reload if is_up == Some(false) => {
@@ -67,10 +49,12 @@ impl Payload {
                 self.start(context)
             }
             Action::Reload => {
-                self.run(context, &self.commands.reload, "reload")?;
+                self.run(context, self.reload, "reload")?;
                 self.wait(context, Waiting::new(context, Stage::Start))
             }
-            Action::Enable => Ok(Outcome::unchanged_with("only systemd starts it with the machine")),
+            Action::WriteUnit | Action::RemoveUnit | Action::Enable => {
+                Ok(Outcome::unchanged_with("only systemd starts it with the machine"))
+            }
         }
     }
 
@@ -79,22 +63,22 @@ impl Payload {
     }
 
     fn start(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        self.run(context, &self.commands.start, "start")?;
+        self.run(context, self.start, "start")?;
         self.wait(context, Waiting::new(context, Stage::Start))
     }
 
     fn restart(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        if self.commands.restart.is_some() {
-            self.run(context, &self.commands.restart, "restart")?;
+        if self.restart.is_some() {
+            self.run(context, self.restart, "restart")?;
             return self.wait(context, Waiting::new(context, Stage::Start));
         }
-        self.run(context, &self.commands.stop, "stop")?;
+        self.run(context, self.stop, "stop")?;
         self.wait(context, Waiting::new(context, Stage::StopToStart))
     }
 
     /// Looks once whether it is where it shall be.
     fn wait(&self, context: &Context<'_>, mut waiting: Waiting) -> Result<Outcome, Failure> {
-        let Some(is_up) = self.commands.is_up(context)? else {
+        let Some(is_up) = self.is_up(context)? else {
             return match waiting.stage {
                 Stage::Stop => Ok(Outcome::changed_with("stopped")),
                 Stage::StopToStart => self.start(context),
@@ -124,18 +108,18 @@ impl Payload {
         waiting.pending(self.patience, if is_up { "it is up" } else { "it is down" })
     }
 
-    fn run(&self, context: &Context<'_>, run: &Option<Run>, name: &str) -> Result<(), Failure> {
+    fn run(&self, context: &Context<'_>, run: Option<&Run>, name: &str) -> Result<(), Failure> {
         let Some(run) = run else {
             return Err(Failure::configuration(format!("`{name}` is missing")));
         };
-        let command = self.commands.command(run).timeout(Some(self.patience.timeout.duration()));
+        let command = self.command(run).timeout(Some(self.patience.timeout.duration()));
         context.exec(&command)?.check(&format!("`{name}`")).map(|_| ())
     }
 
     /// Adds what `status` printed.
     fn explained(&self, context: &Context<'_>, failure: Failure) -> Failure {
-        let Some(status) = &self.commands.status else { return failure };
-        match context.exec(&self.commands.command(status).quiet()) {
+        let Some(status) = self.status else { return failure };
+        match context.exec(&self.command(status).quiet()) {
             Ok(output) => {
                 let said = [&output.stdout, &output.stderr].map(|stream| tail(stream.trim_end(), 2_000));
                 failure.detail(said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n"))

@@ -1,15 +1,13 @@
 //! A service that systemd runs.
 
 use launchway_sdk::{Command, Context, Exit, Failure, Outcome, Output};
-use serde::{Deserialize, Serialize};
 
 use crate::service::Action;
 use crate::waiting::{Patience, Stage, Waiting};
 
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Payload {
+/// A unit, and how it is treated.
+pub(crate) struct Systemd {
     pub(crate) unit: String,
-    pub(crate) action: Action,
     pub(crate) enable: bool,
     pub(crate) as_user: Option<String>,
     pub(crate) patience: Patience,
@@ -27,14 +25,9 @@ struct State {
     restarts: u64,
 }
 
-/// Makes systemd read its units again.
-pub(crate) fn daemon_reload(context: &Context<'_>, as_user: Option<&str>) -> Result<(), Failure> {
-    systemctl(context, &["daemon-reload"], as_user).map(|_| ())
-}
-
-impl Payload {
-    pub(crate) fn apply(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
-        match self.action {
+impl Systemd {
+    pub(crate) fn apply(&self, context: &Context<'_>, action: Action) -> Result<Outcome, Failure> {
+        match action {
             Action::Start => {
                 self.set_enabled(context)?;
                 self.start(context)
@@ -45,11 +38,17 @@ impl Payload {
                 self.set_enabled(context)?;
                 Ok(Outcome::changed_with(if self.enable { "enabled" } else { "disabled" }))
             }
+            Action::WriteUnit | Action::RemoveUnit => Err(Failure::plugin("this is about the unit's file")),
         }
     }
 
     pub(crate) fn poll(&self, context: &Context<'_>, token: &str) -> Result<Outcome, Failure> {
         self.wait(context, Waiting::from_token(token)?)
+    }
+
+    /// Makes systemd read its units again.
+    pub(crate) fn daemon_reload(&self, context: &Context<'_>) -> Result<(), Failure> {
+        self.systemctl(context, &["daemon-reload"]).map(|_| ())
     }
 
     fn set_enabled(&self, context: &Context<'_>) -> Result<(), Failure> {
@@ -156,17 +155,10 @@ impl Payload {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        command(words, self.as_user.as_deref()).timeout(Some(self.patience.timeout.duration()))
+        // It must never ask for a password: nobody is there to answer.
+        let command = Command::new(&["systemctl", "--no-ask-password"]).args(words.iter().copied());
+        command.as_user(self.as_user.as_deref()).timeout(Some(self.patience.timeout.duration()))
     }
-}
-
-fn systemctl(context: &Context<'_>, words: &[&str], as_user: Option<&str>) -> Result<Output, Failure> {
-    checked(context.exec(&command(words, as_user))?, &format!("systemctl {}", words.first().unwrap_or(&"")))
-}
-
-fn command(words: &[&str], as_user: Option<&str>) -> Command {
-    // It must never ask for a password: nobody is there to answer.
-    Command::new(&["systemctl", "--no-ask-password"]).args(words.iter().copied()).as_user(as_user)
 }
 
 fn checked(output: Output, what: &str) -> Result<Output, Failure> {

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 
 use launchway_sdk::{Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Problem, Text};
-use serde::{Deserialize, Serialize};
 
 /// As whom a path is written, and whose it is then.
-#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Ownership {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) owner: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) group: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) as_user: Option<String>,
 }
 

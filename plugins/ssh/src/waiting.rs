@@ -31,7 +31,7 @@ pub(crate) enum Stage {
 }
 
 /// How long a service may take, and how long it has to stay up.
-#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy)]
 pub(crate) struct Patience {
     pub(crate) settle: launchway_sdk::Span,
     pub(crate) timeout: launchway_sdk::Span,
@@ -43,7 +43,7 @@ impl Waiting {
     }
 
     pub(crate) fn from_token(token: &str) -> Result<Self, Failure> {
-        serde_json::from_str(token).map_err(|error| Failure::plugin(format!("can't read the token: {error}")))
+        launchway_sdk::from_json(token).map_err(|error| Failure::plugin(format!("can't read the token: {error}")))
     }
 
     /// Whether the service has taken too long.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use crate::json::from_json;
 use crate::wire;
 use crate::{
     Artifact, Command, Failure, FileOptions, FileStatus, Level, Output, Request, Response, Source, Vantage, Written,
@@ -52,7 +53,7 @@ impl<'a> Context<'a> {
 
     /// Returns the instance's properties.
     pub fn properties<P: DeserializeOwned>(&self) -> Result<P, Failure> {
-        serde_json::from_str(&self.instance.properties)
+        from_json(&self.instance.properties)
             .map_err(|error| Failure::plugin(format!("can't read the properties: {error}")))
     }
 

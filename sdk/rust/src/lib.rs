@@ -14,6 +14,7 @@ mod effect;
 mod failure;
 #[cfg(target_family = "wasm")]
 mod guest;
+mod json;
 mod kind;
 mod path;
 mod plugin;
@@ -32,6 +33,7 @@ pub use failure::tail;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub use guest::{ComponentHost, report_panics};
+pub use json::{JsonError, from_json};
 pub use kind::Kind;
 pub use path::{file_name, is_protected, parent, path_problems};
 pub use plugin::{Capability, KindEntry, Plugin};

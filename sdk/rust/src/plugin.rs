@@ -1,6 +1,7 @@
 //! A plugin as a table of kinds, free of their types.
 
 use crate::context::HostRef;
+use crate::json::{JsonError, from_json};
 use crate::wire;
 use crate::{
     Change, Context, Failure, Instance, Kind, Outcome, Problem, Proposal, Report, RollbackRule, RunRule, Usage, Verdict,
@@ -141,7 +142,7 @@ fn instance_of(change: &wire::Change) -> &wire::Instance {
 }
 
 fn validate<K: Kind>(properties: &str) -> Vec<Problem> {
-    match serde_json::from_str(properties) {
+    match from_json(properties) {
         Ok(properties) => K::validate(&properties),
         Err(error) => vec![unreadable(&error)],
     }
@@ -162,7 +163,7 @@ fn plan<K: Kind>(proposal: wire::Proposal) -> Result<Vec<wire::Step>, Vec<Proble
 }
 
 fn read<P: serde::de::DeserializeOwned>(instance: wire::Instance) -> Result<Instance<P>, Vec<Problem>> {
-    let properties = serde_json::from_str(&instance.properties).map_err(|error| vec![unreadable(&error)])?;
+    let properties = from_json(&instance.properties).map_err(|error| vec![unreadable(&error)])?;
     Ok(Instance {
         application: instance.application,
         version: instance.version,
@@ -204,10 +205,10 @@ fn inspect<K: Kind>(context: &Context<'_>) -> Result<Report, Failure> {
 }
 
 fn payload_of<K: Kind>(payload: &str) -> Result<K::Payload, Failure> {
-    serde_json::from_str(payload).map_err(|error| Failure::plugin(format!("can't read the step's payload: {error}")))
+    from_json(payload).map_err(|error| Failure::plugin(format!("can't read the step's payload: {error}")))
 }
 
-fn unreadable(error: &serde_json::Error) -> Problem {
+fn unreadable(error: &JsonError) -> Problem {
     Problem::new("", format!("can't read the properties: {error}"))
 }
 

@@ -1,0 +1,85 @@
+//! A toolchain that compiles for WebAssembly.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use crate::process;
+
+pub(super) const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// Debian's packages of a Rust that is new enough, with the sources of the standard library.
+const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+
+pub(super) enum Toolchain {
+    /// The one in use has the target's standard library.
+    Current,
+    /// Debian's has its sources, and builds it along.
+    Debian { linker: PathBuf },
+}
+
+/// Finds a toolchain; gets what it lacks if that is possible.
+pub(super) fn find() -> Result<Toolchain> {
+    if has_standard_library() {
+        return Ok(Toolchain::Current);
+    }
+    let added = process::run(Command::new("rustup").args(["target", "add", WASM_TARGET]));
+    if added.is_ok() && has_standard_library() {
+        return Ok(Toolchain::Current);
+    }
+    eprintln!("note: {WASM_TARGET} is not to be had from rustup; looking for Debian's toolchain");
+    if debian().is_none() && rustix::process::geteuid().is_root() {
+        let mut install = Command::new("apt-get");
+        install.args(["install", "--yes", "--no-install-recommends"]).args(DEBIAN_PACKAGES);
+        process::run(install.env("DEBIAN_FRONTEND", "noninteractive"))?;
+    }
+    match debian() {
+        Some(toolchain) => Ok(toolchain),
+        None => bail!(
+            "no toolchain compiles for {WASM_TARGET}: run `rustup target add {WASM_TARGET}`, or as root on Debian \
+             `apt-get install {}`",
+            DEBIAN_PACKAGES.join(" ")
+        ),
+    }
+}
+
+fn has_standard_library() -> bool {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", WASM_TARGET]).output();
+    asked.is_ok_and(|output| {
+        output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+    })
+}
+
+fn debian() -> Option<Toolchain> {
+    let output = Command::new("/usr/bin/rustc").args(["--print", "sysroot"]).output().ok()?;
+    let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+    let sources = sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml");
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let linker = sysroot.join("lib/rustlib").join(triple).join("bin/rust-lld");
+    (Path::new("/usr/bin/cargo").exists() && sources.exists() && linker.exists())
+        .then_some(Toolchain::Debian { linker })
+}
+
+impl Toolchain {
+    /// Returns the cargo to build with, where another one is needed than the one in use.
+    pub(super) fn cargo(&self, current: Command) -> Command {
+        let Self::Debian { linker } = self else { return current };
+        let mut cargo = Command::new("/usr/bin/cargo");
+        for (key, value) in current.get_envs() {
+            match value {
+                Some(value) => cargo.env(key, value),
+                None => cargo.env_remove(key),
+            };
+        }
+        cargo
+            .env("PATH", "/usr/bin:/bin")
+            .env("RUSTC", "/usr/bin/rustc")
+            // It is a stable release, and only a nightly one may build the standard library.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+        cargo
+    }
+}
