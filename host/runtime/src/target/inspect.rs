@@ -19,9 +19,11 @@ const NO_FILE: i32 = 6;
 
 /// Computes the digest of its input by whatever is there; prints nothing where nothing is.
 pub(crate) const DIGEST: &str = "digest() {\n\
-    if command -v sha256sum; then sha256sum <\"$1\"; elif command -v shasum; then shasum -a 256 <\"$1\"\n\
-    elif command -v openssl; then openssl dgst -sha256 -r <\"$1\"; elif command -v busybox; then busybox sha256sum <\"$1\"\n\
-    fi 2>/dev/null | { h=; while read -r h x; do :; done; printf %s \"$h\"; }\n}\n";
+    { if command -v sha256sum >/dev/null; then sha256sum <\"$1\"\n\
+    elif command -v shasum >/dev/null; then shasum -a 256 <\"$1\"\n\
+    elif command -v openssl >/dev/null; then openssl dgst -sha256 -r <\"$1\"\n\
+    elif command -v busybox >/dev/null; then busybox sha256sum <\"$1\"; fi\n\
+    } 2>/dev/null | { IFS=' ' read -r h x; printf %s \"$h\"; }\n}\n";
 
 /// Leaves the script with a status that says why `$p` can't be seen.
 const ABSENT: &str =

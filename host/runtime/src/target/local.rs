@@ -9,6 +9,9 @@ use tokio::process::Command;
 use super::failure::{FailureExt as _, failure};
 use super::transport::{Forward, Process, ProcessEnd, Start, Transport, TransportFuture};
 
+/// What one argument of a program may have on Linux, in bytes, less what a shell before it may add.
+pub(crate) const ARGUMENT_LIMIT: usize = 128 * 1024 - 64;
+
 /// What a login would set; the rest of Launchway's environment is its own business.
 const KEPT_VARIABLES: [&str; 10] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_RUNTIME_DIR"];
@@ -20,6 +23,9 @@ pub(crate) struct Local;
 impl Transport for Local {
     fn start<'a>(&'a self, script: &'a str, start: Start) -> TransportFuture<'a, Result<Process, Failure>> {
         Box::pin(async move {
+            if script.len() > ARGUMENT_LIMIT {
+                return Err(too_long(script.len()));
+            }
             let kept = std::env::vars_os().filter(|(name, _)| {
                 name.to_str().is_some_and(|name| KEPT_VARIABLES.contains(&name) || name.starts_with("LC_"))
             });

@@ -20,8 +20,12 @@ use super::transport::{Process, ProcessEnd, Start, Transport};
 use super::wrapper::{self, Become, Prepared, Work};
 use crate::Exit;
 
-/// How long after its shell's end a script's output may still be on its way.
-const LINGER: Duration = Duration::from_millis(500);
+/// How long after its shell's end a script's output may still be on its way: an SSH server under load tells of the end
+/// first. Waited out only where the shell was killed and something it left behind keeps the output open.
+const LINGER: Duration = Duration::from_secs(5);
+
+/// How long the last output of a command that was killed may be on its way.
+const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
 /// How long a channel may take to close after the last word; it stays open when a process left behind holds it.
 const CLOSING: Duration = Duration::from_millis(100);
@@ -92,7 +96,7 @@ pub(crate) async fn run(
                 let as_user = live.as_user.clone();
                 let killed = async {
                     kill(place, group, pid, as_user).await;
-                    tokio::time::sleep(LINGER).await;
+                    tokio::time::sleep(LAST_OUTPUT).await;
                 };
                 tokio::select! {
                     _ = live.follow(take) => {}

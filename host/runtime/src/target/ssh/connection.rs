@@ -19,7 +19,7 @@ use super::settings::Settings;
 use crate::net::{place, timed_out};
 use crate::target::cleanup::Cleanup;
 use crate::target::failure::{FailureExt as _, failure};
-use crate::target::local::too_long;
+use crate::target::local::{ARGUMENT_LIMIT, too_long};
 use crate::target::shell::for_any_login_shell;
 use crate::target::transport::{Forward, Process, ProcessEnd, Start, Transport, TransportFuture};
 
@@ -31,9 +31,6 @@ const ATTEMPTS: u32 = 9;
 
 /// How long a refused session is tried again: an ended one may take a moment to be free.
 const SESSION_PATIENCE: Duration = Duration::from_secs(15);
-
-/// What one argument of a program may have on Linux.
-const LINE_LIMIT: usize = 128 * 1024 - 64;
 
 /// What all connections share.
 pub(crate) struct Shared {
@@ -161,7 +158,7 @@ impl Ssh {
     }
 
     async fn connect(&self) -> Result<Master, Failure> {
-        self.settings.check_files()?;
+        self.settings.check_identity()?;
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -227,7 +224,7 @@ impl Transport for Ssh {
     fn start<'a>(&'a self, script: &'a str, start: Start) -> TransportFuture<'a, Result<Process, Failure>> {
         Box::pin(async move {
             let line = for_any_login_shell(script);
-            if line.len() > LINE_LIMIT {
+            if line.len() > ARGUMENT_LIMIT {
                 return Err(too_long(line.len()));
             }
             let sessions = if start.urgent { &self.urgent } else { &self.sessions };

@@ -45,8 +45,8 @@ impl Master {
     /// Connects and logs in.
     pub(super) async fn connect(settings: &Settings, shared: &Arc<Shared>) -> Result<Self, Diagnosis> {
         let (configuration, control) = shared.paths().map_err(Diagnosis::Final)?;
-        let text = settings.client_configuration();
-        write_private(&configuration, text.as_bytes()).map_err(|error| {
+        let text = settings.client_configuration().map_err(Diagnosis::Final)?;
+        write_private(&configuration, &text).map_err(|error| {
             let message = format!("can't write {}: {error}", configuration.display());
             Diagnosis::Final(failure(Fault::Configuration, message))
         })?;

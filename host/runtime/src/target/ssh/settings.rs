@@ -61,13 +61,8 @@ impl Settings {
         })
     }
 
-    /// Refuses files that are not there: the client would go on without them and fail for another reason.
-    pub(super) fn check_files(&self) -> Result<(), Failure> {
-        if let Some(file) = &self.config_file {
-            std::fs::File::open(file).map_err(|error| {
-                failure(Fault::Configuration, format!("can't read the SSH configuration {}: {error}", file.display()))
-            })?;
-        }
+    /// Refuses a key that is not there or not private: the client would go on without it and fail for another reason.
+    pub(super) fn check_identity(&self) -> Result<(), Failure> {
         let Some(file) = &self.identity_file else { return Ok(()) };
         let shown = file.display();
         let unreadable = |error: std::io::Error| {
@@ -86,7 +81,7 @@ impl Settings {
     }
 
     /// Writes a client configuration. It goes before the user's own, and jump hosts get it too.
-    pub(super) fn client_configuration(&self) -> String {
+    pub(super) fn client_configuration(&self) -> Result<Vec<u8>, Failure> {
         let mut text = String::from("# Written by launchway for one run.\n");
         // None of these may ask a question, leave something running, or hide why a login fails.
         text.push_str(
@@ -109,11 +104,18 @@ impl Settings {
         if let Some(file) = &self.identity_file {
             say(format_args!("IdentityFile {}\nIdentitiesOnly yes", quoted(file)));
         }
-        match &self.config_file {
-            Some(file) => say(format_args!("Include {}", quoted_glob(file))),
-            None => say(format_args!("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config")),
-        }
-        text
+        let Some(file) = &self.config_file else {
+            say(format_args!("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config"));
+            return Ok(text.into_bytes());
+        };
+        // The client wants an included file to be writable by nobody else, which one in a shared project may not be.
+        let own = std::fs::read(file).map_err(|error| {
+            failure(Fault::Configuration, format!("can't read the SSH configuration {}: {error}", file.display()))
+                .hint("`config_file` names an SSH client configuration; relative paths start at the project's folder")
+        })?;
+        let mut text = text.into_bytes();
+        text.extend_from_slice(&own);
+        Ok(text)
     }
 
     /// For people: how the login is called.
@@ -140,18 +142,9 @@ pub(crate) fn expand(base: &Path, path: &Path) -> PathBuf {
     }
 }
 
-/// Quotes a path that the client expands `%` in.
+/// Quotes a path, in which the client would expand `%`.
 fn quoted(path: &Path) -> String {
-    escape(path).replace('%', "%%")
-}
-
-/// Quotes a path in which `*` and the like are patterns.
-fn quoted_glob(path: &Path) -> String {
-    escape(path)
-}
-
-fn escape(path: &Path) -> String {
-    format!("\"{}\"", path.display().to_string().replace('\\', r"\\").replace('"', "\\\""))
+    format!("\"{}\"", path.display().to_string().replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%"))
 }
 
 /// Refuses a word that could be read as an option or as several words.
