@@ -31,6 +31,7 @@ extern "C" fn initialize() {
 
 impl description::Guest for Hostile {
     fn describe() -> Info {
+        allocator::call_has_begun();
         panic_to_log();
         let mut info = Info {
             name: "hostile".to_owned(),
