@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Result;
 
-use crate::process;
+use crate::{plugins, process};
 
 /// A program that the tests and the demo use, and the Debian package that has it.
 const PROGRAMS: &[(&str, &str)] = &[
@@ -19,31 +19,14 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/unzip", "unzip"),
 ];
 
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
-
 /// Installs the WebAssembly target and the Debian packages; says what it did and what it could not do.
 pub(crate) fn setup() -> Result<()> {
-    add_wasm_target();
     install_packages();
-    Ok(())
-}
-
-/// Asks rustup for the WebAssembly target. Where that can't be had, the plugin build has a second way.
-fn add_wasm_target() {
-    let listed = Command::new("rustup").args(["target", "list", "--installed"]).stderr(Stdio::null()).output();
-    match listed {
-        Ok(output) if String::from_utf8_lossy(&output.stdout).lines().any(|line| line == WASM_TARGET) => {}
-        Ok(_) => {
-            if let Err(error) = process::run(Command::new("rustup").args(["target", "add", WASM_TARGET])) {
-                eprintln!("note: {error:#}; the plugin build will look for another toolchain");
-            }
-        }
-        Err(_) => eprintln!("note: rustup is not there; the plugin build will look for {WASM_TARGET} itself"),
-    }
+    plugins::prepare()
 }
 
 /// Installs the Debian packages that are missing, where that is possible.
-pub(crate) fn install_packages() {
+fn install_packages() {
     let missing: Vec<&str> =
         PROGRAMS.iter().filter(|(path, _)| !Path::new(path).exists()).map(|(_, package)| *package).collect();
     if missing.is_empty() {

@@ -21,6 +21,11 @@ const PLUGINS: &[&str] = &["health", "ssh"];
 /// How big a component of ours may be, in bytes.
 const SIZE_LIMIT: usize = 310_000;
 
+/// Finds a toolchain for plugins; gets what it lacks if that is possible.
+pub(crate) fn prepare() -> Result<()> {
+    toolchain::find().map(drop)
+}
+
 /// Builds the plugins and precompiles them; returns the folder to embed.
 pub(crate) fn build_plugins(verbose: bool) -> Result<PathBuf> {
     embed(&components(verbose)?, Profile::Dev)
