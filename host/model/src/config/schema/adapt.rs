@@ -1,41 +1,12 @@
-//! Values made to fit a schema where what was meant is beyond doubt.
+//! What schemas ask of values, where several of them describe one.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::property::property_names;
 use super::walk;
 
-/// Coerces a value that some alternative schemas describe.
-pub(super) fn coerce(root: &Value, schemas: &[&Value], value: &mut Value) {
-    match value {
-        Value::Bool(_) if wants_text(schemas, &["boolean"]) => *value = Value::String(value.to_string()),
-        Value::Number(_) if wants_text(schemas, &["number", "integer"]) => *value = Value::String(value.to_string()),
-        Value::Null if wants(schemas, "object") && !wants(schemas, "null") => *value = Value::Object(Map::new()),
-        Value::Null if wants(schemas, "array") && !wants(schemas, "null") => *value = Value::Array(Vec::new()),
-        _ => {}
-    }
-    match value {
-        Value::Array(items) => {
-            for (index, item) in items.iter_mut().enumerate() {
-                coerce(root, &walk::members(root, schemas, &index.to_string()), item);
-            }
-        }
-        Value::Object(members) => {
-            for (name, member) in members {
-                coerce(root, &walk::members(root, schemas, name), member);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether some schema asks for text and none for what the value is already.
-fn wants_text(schemas: &[&Value], present: &[&str]) -> bool {
-    wants(schemas, "string") && !present.iter().any(|name| wants(schemas, name))
-}
-
 /// Whether a schema names a type, by `type` or by an example.
-fn wants(schemas: &[&Value], name: &str) -> bool {
+pub(super) fn wants(schemas: &[&Value], name: &str) -> bool {
     schemas.iter().any(|schema| {
         let typed = schema.get("type").is_some() && walk::allows_type(schema, name);
         let listed = |value: &Value| match value {
@@ -52,13 +23,13 @@ fn wants(schemas: &[&Value], name: &str) -> bool {
     })
 }
 
-/// Fills in defaults in a value that some schemas describe.
+/// Fills in defaults in a value that some schemas describe, as far as they fit it.
 pub(super) fn apply_defaults(root: &Value, schemas: &[&Value], value: &mut Value) {
     let fitting: Vec<&Value> = schemas.iter().copied().filter(|schema| fits(schema, value)).collect();
     match value {
         Value::Array(items) => {
             for (index, item) in items.iter_mut().enumerate() {
-                apply_defaults(root, &walk::members(root, &fitting, &index.to_string()), item);
+                apply_defaults(root, &walk::items(root, &fitting, Some(index)), item);
             }
         }
         Value::Object(members) => {

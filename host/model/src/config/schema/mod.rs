@@ -6,6 +6,7 @@ mod explain;
 mod files;
 mod project;
 mod property;
+mod shape;
 mod walk;
 
 pub(super) use explain::Finding;

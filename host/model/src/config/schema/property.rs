@@ -1,13 +1,15 @@
 //! The schema of a kind's properties, with Launchway's own keywords.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 
 use super::explain::{self, Finding};
-use super::{adapt, walk};
+use super::shape::Shapes;
+use super::walk;
 use crate::Problem;
 use crate::config::pointer;
 
@@ -18,8 +20,7 @@ pub struct PropertySchema {
     validator: Arc<Validator>,
     sources: Vec<(String, SourceKind)>,
     writes: Vec<String>,
-    /// Whether any property is no trigger.
-    quiet: bool,
+    shapes: Arc<Shapes>,
 }
 
 /// What a property's value names in the project.
@@ -44,6 +45,8 @@ pub enum SchemaError {
     Reference { at: String, reference: String },
     #[error("`{keyword}` at `{at}` must be {expected}")]
     Keyword { at: String, keyword: &'static str, expected: &'static str },
+    #[error("the schema has too many different places")]
+    TooLarge,
     #[error("not a valid JSON Schema at `{at}`: {message}")]
     Invalid { at: String, message: String },
 }
@@ -67,10 +70,9 @@ impl PropertySchema {
                 writes.push(name.to_owned());
             }
         }
-        let mut quiet = false;
-        walk::every(schema, &mut String::new(), &mut |_, part| quiet |= is_false(part, "trigger"));
-        let validator = build(schema)?;
-        Ok(Self { schema: Arc::new(schema.clone()), validator: Arc::new(validator), sources, writes, quiet })
+        let validator = Arc::new(build(schema)?);
+        let shapes = Arc::new(Shapes::new(schema).ok_or(SchemaError::TooLarge)?);
+        Ok(Self { schema: Arc::new(schema.clone()), validator, shapes, sources, writes })
     }
 
     /// Returns the schema's own text.
@@ -147,7 +149,7 @@ impl PropertySchema {
 
     /// Turns numbers and truth values into text where text is wanted, and nothing into an empty mapping or list.
     pub fn coerce(&self, value: &mut Value) {
-        adapt::coerce(&self.schema, &walk::all_parts(&self.schema, &self.schema), value);
+        self.shapes.coerce(value);
     }
 
     /// Fills in the schema's defaults for what is not given.
@@ -155,17 +157,17 @@ impl PropertySchema {
         if value.is_null() {
             *value = Value::Object(Map::new());
         }
-        adapt::apply_defaults(&self.schema, &walk::all_parts(&self.schema, &self.schema), value);
+        self.shapes.apply_defaults(&self.schema, value);
     }
 
     /// Whether a difference at a place is a reason to deploy again.
     pub fn is_trigger(&self, pointer: &str) -> bool {
-        !self.quiet || !self.any_on_the_way(pointer, |part| is_false(part, "trigger"))
+        !self.shapes.is_no_trigger(pointer)
     }
 
     /// Whether secrets may stand at a place.
     pub fn may_hold_secret(&self, pointer: &str) -> bool {
-        self.any_on_the_way(pointer, |part| part.get("secret") == Some(&Value::Bool(true)))
+        self.shapes.is_secret(pointer)
     }
 
     /// Returns the top-level properties that name something of the project, sorted.
@@ -176,18 +178,6 @@ impl PropertySchema {
     /// Returns the top-level properties that are paths on the target which the instance owns, sorted.
     pub fn writes(&self) -> &[String] {
         &self.writes
-    }
-
-    /// Whether a test holds for the schemas of a place or of anything that contains it.
-    fn any_on_the_way(&self, pointer: &str, test: impl Fn(&Value) -> bool) -> bool {
-        let mut schemas = walk::all_parts(&self.schema, &self.schema);
-        for token in pointer::tokens(pointer) {
-            if schemas.iter().any(|part| test(part)) {
-                return true;
-            }
-            schemas = walk::members(&self.schema, &schemas, &token);
-        }
-        schemas.iter().any(|part| test(part))
     }
 }
 
@@ -216,19 +206,24 @@ fn check_document(schema: &Value) -> Result<(), SchemaError> {
     if !schema.is_object() {
         return Err(SchemaError::NotAnObject);
     }
+    let mut parts = HashSet::new();
+    walk::every(schema, &mut String::new(), &mut |_, part| {
+        parts.insert(std::ptr::from_ref(part));
+    });
     let mut error = None;
     walk::every(schema, &mut String::new(), &mut |at, part| {
         if error.is_none() {
-            error = check_part(schema, at, part).err();
+            error = check_part(schema, &parts, at, part).err();
         }
     });
     error.map_or(Ok(()), Err)
 }
 
-fn check_part(root: &Value, at: &str, part: &Value) -> Result<(), SchemaError> {
+fn check_part(root: &Value, parts: &HashSet<*const Value>, at: &str, part: &Value) -> Result<(), SchemaError> {
     if let Some(reference) = part.get("$ref") {
         let reference = reference.as_str().unwrap_or_default();
-        if walk::resolve(root, reference).is_none() {
+        let target = walk::resolve(root, reference);
+        if !target.is_some_and(|target| parts.contains(&std::ptr::from_ref(target))) {
             return Err(SchemaError::Reference { at: at.to_owned(), reference: reference.to_owned() });
         }
     }
@@ -264,10 +259,6 @@ pub(super) fn property_names<'a>(schemas: &[&'a Value]) -> Vec<&'a str> {
     names.sort_unstable();
     names.dedup();
     names
-}
-
-fn is_false(part: &Value, keyword: &str) -> bool {
-    part.get(keyword) == Some(&Value::Bool(false))
 }
 
 /// Whether a value is a secret's reference, or a text with secrets in it.

@@ -53,40 +53,53 @@ pub(super) fn all_parts<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value
     found
 }
 
-/// Adds the schemas that hold for a member or item of what one schema describes.
+/// Whether a schema says different things of different values.
+pub(super) fn has_alternatives(schema: &Value) -> bool {
+    ["anyOf", "oneOf", "if"].iter().any(|keyword| schema.get(keyword).is_some())
+}
+
+/// Returns the schemas that hold for a property of what several schemas describe.
 ///
-/// Names that `properties` knows are described by it alone.
-pub(super) fn member<'a>(root: &'a Value, schema: &'a Value, token: &str, found: &mut Vec<&'a Value>) {
-    if let Some(property) = schema.get("properties").and_then(|properties| properties.get(token)) {
-        parts(root, property, found);
-    } else {
-        for keyword in ["additionalProperties", "unevaluatedProperties"] {
-            if let Some(other) = schema.get(keyword) {
-                parts(root, other, found);
-            }
-        }
-        for (_, pattern) in schema.get("patternProperties").and_then(Value::as_object).into_iter().flatten() {
-            parts(root, pattern, found);
+/// Names that a schema's `properties` knows are described by it alone.
+pub(super) fn members<'a>(root: &'a Value, schemas: &[&'a Value], name: &str) -> Vec<&'a Value> {
+    let mut found = Vec::new();
+    for schema in schemas {
+        match schema.get("properties").and_then(|properties| properties.get(name)) {
+            Some(property) => parts(root, property, &mut found),
+            None => others(root, schema, &mut found),
         }
     }
-    if let Ok(index) = token.parse::<usize>() {
-        let fixed = schema.get("prefixItems").and_then(Value::as_array);
-        match fixed.and_then(|fixed| fixed.get(index)) {
-            Some(item) => parts(root, item, found),
-            None => {
-                if let Some(item) = schema.get("items") {
-                    parts(root, item, found);
-                }
-            }
+    found
+}
+
+/// Returns the schemas that hold for properties which no schema names.
+pub(super) fn other_members<'a>(root: &'a Value, schemas: &[&'a Value]) -> Vec<&'a Value> {
+    let mut found = Vec::new();
+    schemas.iter().for_each(|schema| others(root, schema, &mut found));
+    found
+}
+
+fn others<'a>(root: &'a Value, schema: &'a Value, found: &mut Vec<&'a Value>) {
+    for keyword in ["additionalProperties", "unevaluatedProperties"] {
+        if let Some(other) = schema.get(keyword) {
+            parts(root, other, found);
         }
+    }
+    for (_, pattern) in schema.get("patternProperties").and_then(Value::as_object).into_iter().flatten() {
+        parts(root, pattern, found);
     }
 }
 
-/// Returns the schemas that hold for a member or item of what several schemas describe.
-pub(super) fn members<'a>(root: &'a Value, schemas: &[&'a Value], token: &str) -> Vec<&'a Value> {
+/// Returns the schemas that hold for an item of what several schemas describe; for those after the first few if no
+/// index is given.
+pub(super) fn items<'a>(root: &'a Value, schemas: &[&'a Value], index: Option<usize>) -> Vec<&'a Value> {
     let mut found = Vec::new();
     for schema in schemas {
-        member(root, schema, token, &mut found);
+        let first = schema.get("prefixItems").and_then(Value::as_array);
+        let item = index.and_then(|index| first?.get(index)).or_else(|| schema.get("items"));
+        if let Some(item) = item {
+            parts(root, item, &mut found);
+        }
     }
     found
 }
