@@ -1,5 +1,6 @@
 //! The graph of components: who needs whom, and cycles in it.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, VecDeque};
 
 use petgraph::algo::kosaraju_scc;
@@ -72,8 +73,8 @@ impl Graph {
                 if next == start {
                     return Some(walk_back(&came_from, start, node));
                 }
-                if !came_from.contains_key(&next) {
-                    came_from.insert(next, node);
+                if let Entry::Vacant(place) = came_from.entry(next) {
+                    place.insert(node);
                     queue.push_back(next);
                 }
             }

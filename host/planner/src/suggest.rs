@@ -1,14 +1,13 @@
 //! "Did you mean": the nearest of the names that exist.
 
-/// Returns the name that resembles `given` most, if any does.
+/// Returns the name that resembles `given` most, if any does: at most a third of its letters have to change.
 pub(crate) fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = given.to_lowercase();
+    let given = given.to_lowercase();
     names
         .into_iter()
-        .map(|name| (strsim::jaro_winkler(&lower, &name.to_lowercase()), name))
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        // The first of equals, so that the answer does not depend on how the comparison treats ties.
-        .reduce(|best, next| if next.0 > best.0 { next } else { best })
+        .map(|name| (strsim::osa_distance(&given, &name.to_lowercase()), name))
+        .filter(|(distance, name)| distance * 3 <= given.chars().count().max(name.chars().count()))
+        .min()
         .map(|(_, name)| name)
 }
 

@@ -1,6 +1,6 @@
 //! Properties made ready for a plugin: filled in, coerced, completed and checked, once per distinct set of them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use launchway_model::config::{Document, pointer};
@@ -34,6 +34,7 @@ pub(super) struct Maker<'a> {
     shared: HashMap<usize, Option<Ready>>,
     /// By the properties before they were completed; none of those that are wrong.
     seen: HashMap<Value, Option<Ready>>,
+    seen_parts: HashSet<Value>,
 }
 
 impl<'a> Maker<'a> {
@@ -44,7 +45,17 @@ impl<'a> Maker<'a> {
         document: &'a Document,
         with: String,
     ) -> Self {
-        Self { resolver, plugins, kind_ref, kind, document, with, shared: HashMap::new(), seen: HashMap::new() }
+        Self {
+            resolver,
+            plugins,
+            kind_ref,
+            kind,
+            document,
+            with,
+            shared: HashMap::new(),
+            seen: HashMap::new(),
+            seen_parts: HashSet::new(),
+        }
     }
 
     /// Returns the properties for a target; none if something is wrong, which is then reported.
@@ -53,16 +64,22 @@ impl<'a> Maker<'a> {
             return ready.clone();
         }
         self.resolver.target_matters.set(false);
-        let filled = self.fill(layer, scope);
+        let (filled, complete) = self.fill(layer, scope);
         let shared = !self.resolver.target_matters.get();
-        let ready = filled.and_then(|filled| self.finish(filled, layer));
+        let ready = if complete {
+            self.finish(filled, layer)
+        } else {
+            self.check_part(filled, layer);
+            None
+        };
         if shared {
             self.shared.insert(variant, ready.clone());
         }
         ready
     }
 
-    fn fill(&self, layer: &Layer<'_>, scope: Scope<'_>) -> Option<Value> {
+    /// Returns the properties that could be filled in, and whether these are all.
+    fn fill(&self, layer: &Layer<'_>, scope: Scope<'_>) -> (Value, bool) {
         let mut properties = Map::new();
         let mut complete = true;
         for (name, entry) in layer {
@@ -71,7 +88,19 @@ impl<'a> Maker<'a> {
                 None => complete = false,
             }
         }
-        complete.then_some(Value::Object(properties))
+        (Value::Object(properties), complete)
+    }
+
+    /// Reports what is wrong with the properties there are, though others could not be filled in.
+    fn check_part(&mut self, mut properties: Value, layer: &Layer<'_>) {
+        if self.seen_parts.insert(properties.clone()) {
+            self.kind.schema.coerce(&mut properties);
+            for problem in self.kind.schema.check(&properties) {
+                if !problem.at.is_empty() {
+                    self.resolver.findings.push(self.diagnostic(problem, layer));
+                }
+            }
+        }
     }
 
     fn finish(&mut self, filled: Value, layer: &Layer<'_>) -> Option<Ready> {

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use launchway_model::config::pointer;
+use launchway_model::config::{placeholder, pointer};
 use launchway_model::{ComponentName, Diagnostic};
 use serde_json::{Map, Value};
 
@@ -166,7 +166,7 @@ impl<'a> Resolver<'a> {
     /// A value: from the command line, the target, or the first dictionary that has it.
     pub(super) fn named(&self, path: &[String], scope: Scope<'_>) -> Result<Value, Trouble> {
         if let Some(entry) = self.world.set.get(path.join(".").as_str()) {
-            return self.inside(entry, &entry.shape, "", path, scope);
+            return self.inside(entry, &entry.shape, "", || show(path), scope);
         }
         if self.world.target_value_names.contains(path[0].as_str()) {
             self.target_matters.set(true);
@@ -177,7 +177,7 @@ impl<'a> Resolver<'a> {
             let Some(entry) = layer.get(path[0].as_str()) else { continue };
             if let Some((shape, at)) = descend(&entry.shape, &path[1..]) {
                 return match shape {
-                    Found::Shape(shape) => self.inside(entry, shape, &at, path, scope),
+                    Found::Shape(shape) => self.inside(entry, shape, &at, || show(path), scope),
                     Found::Value(value) => Ok(value.clone()),
                 };
             }
@@ -193,7 +193,7 @@ impl<'a> Resolver<'a> {
         if path.len() < 2 || !matches!(entry.shape, Shape::Reference(_)) {
             return Ok(None);
         }
-        let whole = self.inside(entry, &entry.shape, "", &path[..1], scope)?;
+        let whole = self.inside(entry, &entry.shape, "", || show(&path[..1]), scope)?;
         Ok(descend_value(&whole, &path[1..]).cloned())
     }
 
@@ -260,7 +260,9 @@ impl<'a> Resolver<'a> {
     fn own_value(&self, values: &Layer<'_>, path: &[String], scope: Scope<'_>) -> Result<Value, Trouble> {
         let found = values.get(path[0].as_str()).and_then(|entry| Some((entry, descend(&entry.shape, &path[1..])?)));
         match found {
-            Some((entry, (Found::Shape(shape), at))) => self.inside(entry, shape, &at, path, scope),
+            Some((entry, (Found::Shape(shape), at))) => {
+                self.inside(entry, shape, &at, || format!("target.values.{}", show(path)), scope)
+            }
             Some((_, (Found::Value(value), _))) => Ok(value.clone()),
             None => {
                 let hint = suggest::hint("its values", &path[0], values.keys().copied());
@@ -350,7 +352,16 @@ impl<'a> Resolver<'a> {
         let properties = &placed.variants[variant];
         if let Some(entry) = properties.get(path[0].as_str()) {
             match descend(&entry.shape, &path[1..]) {
-                Some((Found::Shape(shape), at)) => return self.inside(entry, shape, &at, path, scope),
+                Some((Found::Shape(shape), at)) => {
+                    let component = placeholder::quote_key(placed.name.as_str());
+                    return self.inside(
+                        entry,
+                        shape,
+                        &at,
+                        || format!("component.{component}.with.{}", show(path)),
+                        scope,
+                    );
+                }
                 Some((Found::Value(value), _)) => return Ok(value.clone()),
                 None => {}
             }
@@ -367,13 +378,13 @@ impl<'a> Resolver<'a> {
         entry: &Entry<'_>,
         shape: &Shape,
         at: &str,
-        path: &[String],
+        name: impl FnOnce() -> String,
         scope: Scope<'_>,
     ) -> Result<Value, Trouble> {
         if let Shape::Plain(value) = shape {
             return Ok(value.clone());
         }
-        let visit = (std::ptr::from_ref(shape), scope.target, show(path));
+        let visit = (std::ptr::from_ref(shape), scope.target, name());
         let circle = {
             let under_way = self.under_way.borrow();
             let start = under_way.iter().position(|other| (other.0, other.1) == (visit.0, visit.1));
@@ -486,5 +497,5 @@ fn default_of<'s>(schema: &'s Value, path: &[String]) -> Option<&'s Value> {
 
 /// Returns a path the way it is written in a placeholder.
 pub(super) fn show(path: &[String]) -> String {
-    path.iter().map(|key| launchway_model::config::placeholder::quote_key(key)).collect::<Vec<_>>().join(".")
+    path.iter().map(|key| placeholder::quote_key(key)).collect::<Vec<_>>().join(".")
 }

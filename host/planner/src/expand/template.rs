@@ -59,7 +59,7 @@ impl<'a> Templates<'a> {
         engine.set_syntax(syntax.expect("the default delimiters are valid"));
         engine.set_fuel(Some(FUEL));
         let secrets = resolver.world.secret_names().map(|name| (name.to_owned(), Jinja::from(secrets::marker(name))));
-        let secrets = secrets.collect();
+        let secrets = Jinja::from_pairs(secrets);
         Self { resolver, engine, looks: HashMap::new(), components: HashMap::new(), secrets }
     }
 
@@ -95,7 +95,6 @@ impl<'a> Templates<'a> {
         all: &[Vec<Option<Ready>>],
     ) -> Result<Rendered, TemplateProblem> {
         let look = self.looks.get(reference).cloned().expect("templates are loaded before they are filled in");
-        self.resolver.target_matters.set(false);
         let context = self.context(&look, scope, all);
         let shared = !look.instance && !self.resolver.target_matters.get();
         let source = |engine: &Environment<'_>| {
@@ -127,8 +126,10 @@ impl<'a> Templates<'a> {
                 self.components.insert(name.clone(), seen);
             }
         }
+        // What components look like is the same for everybody who looks at them.
+        self.resolver.target_matters.set(false);
         let components: Jinja =
-            names.iter().filter_map(|name| Some((name.clone(), self.components.get(name)?.clone()))).collect();
+            Jinja::from_pairs(names.iter().filter_map(|name| Some((name.clone(), self.components.get(name)?.clone()))));
         let instance = scope.component;
         let entries = [
             ("version", Jinja::from(world.version.as_str())),
@@ -143,7 +144,7 @@ impl<'a> Templates<'a> {
             ("components", components),
             ("secret", self.secrets.clone()),
         ];
-        entries.into_iter().collect()
+        Jinja::from_pairs(entries)
     }
 }
 
@@ -173,7 +174,7 @@ fn below(names: &HashSet<String>, root: &str) -> Option<Vec<String>> {
 fn see_instance(world: &World<'_>, scope: Scope<'_>) -> Jinja {
     let target = world.targets[scope.target].name;
     let id = format!("{}@{target}", scope.component);
-    [("component", scope.component.to_string()), ("target", target.to_string()), ("id", id)].into_iter().collect()
+    Jinja::from_pairs([("component", scope.component.to_string()), ("target", target.to_string()), ("id", id)])
 }
 
 /// The values a template may use, merged: a dictionary's first hit wins.
@@ -211,7 +212,7 @@ fn see_values(resolver: &Resolver<'_>, names: Option<&[String]>, scope: Scope<'_
             seen.push((name.clone(), value));
         }
     }
-    seen.into_iter().collect()
+    Jinja::from_pairs(seen)
 }
 
 fn see_component(resolver: &Resolver<'_>, name: &str, all: &[Vec<Option<Ready>>]) -> Option<Jinja> {
@@ -224,7 +225,7 @@ fn see_component(resolver: &Resolver<'_>, name: &str, all: &[Vec<Option<Ready>>]
         .zip(&all[number])
         .map(|(target, ready)| see_target(resolver, *target, placed.name, Some(ready.as_ref())))
         .collect();
-    Some([("targets", targets)].into_iter().collect())
+    Some(Jinja::from_pairs([("targets", targets)]))
 }
 
 fn see_target(
@@ -235,7 +236,7 @@ fn see_target(
 ) -> Jinja {
     let entry = &resolver.world.targets[target];
     let spec = &entry.spec;
-    let labels = spec.labels.iter().map(|(key, value)| (key.clone(), Jinja::from(value.as_str()))).collect();
+    let labels = Jinja::from_pairs(spec.labels.iter().map(|(key, value)| (key.clone(), value.clone())));
     let values = entry.values.keys().map(|name| {
         let value = resolver.named(&[(*name).to_owned()], Scope { target, component });
         ((*name).to_owned(), value.map_or_else(|_| broken(format!("`{name}` can't be filled in")), |value| see(&value)))
@@ -244,7 +245,7 @@ fn see_target(
         ("name", Jinja::from(spec.name.as_str())),
         ("address", Jinja::from(spec.address.as_str())),
         ("labels", labels),
-        ("values", values.collect()),
+        ("values", Jinja::from_pairs(values)),
         ("port", Jinja::from(spec.port.unwrap_or(22))),
     ];
     if let Some(user) = &spec.user {
@@ -255,7 +256,7 @@ fn see_target(
         Some(None) => fields.push(("with", broken("its properties are wrong".to_owned()))),
         None => {}
     }
-    fields.into_iter().collect()
+    Jinja::from_pairs(fields)
 }
 
 fn see(value: &Value) -> Jinja {

@@ -1,0 +1,435 @@
+//! The order promises, held by plans of random applications: checked pair by pair against the promises' own words.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use launchway_model::{ApplicationState, ChangeKind, InstanceChange, NodeKind, Phase, Plan};
+use launchway_planner::plan_digest;
+use proptest::prelude::*;
+use support::{Project, empty_state, run_all, text};
+
+const TARGETS: usize = 3;
+
+/// A component of a random application. Edges lead only to components of a lower rank.
+#[derive(Clone, Debug)]
+struct Part {
+    kind: &'static str,
+    targets: BTreeSet<usize>,
+    number: u8,
+    edges: Vec<Edge>,
+}
+
+#[derive(Clone, Debug)]
+struct Edge {
+    to: usize,
+    word: &'static str,
+    same_target: bool,
+}
+
+/// By component number; what is absent is not in the application.
+type Model = BTreeMap<usize, Part>;
+
+fn any_part(at: usize) -> impl Strategy<Value = Part> {
+    let kind = prop::sample::select(vec!["full", "service", "plain", "plain"]);
+    let targets = prop::collection::btree_set(0..TARGETS, 1..=TARGETS);
+    let word = prop::sample::select(vec!["needs", "needs", "needs", "after", "subscribe"]);
+    let edge = (0..at.max(1), word, any::<bool>()).prop_map(|(to, word, same_target)| Edge { to, word, same_target });
+    let edges = prop::collection::vec(edge, if at == 0 { 0..1 } else { 0..4 });
+    (kind, targets, 0..2u8, edges).prop_map(move |(kind, targets, number, edges)| Part {
+        kind,
+        targets,
+        number,
+        edges: edges_of(at, edges),
+    })
+}
+
+fn edges_of(at: usize, mut edges: Vec<Edge>) -> Vec<Edge> {
+    edges.retain(|edge| edge.to < at);
+    edges.sort_by_key(|edge| (edge.to, edge.word));
+    edges.dedup_by_key(|edge| (edge.to, edge.word));
+    edges
+}
+
+fn any_model() -> impl Strategy<Value = Model> {
+    (0..6usize, any::<u64>()).prop_flat_map(|(count, ranks)| {
+        let parts: Vec<_> = (0..=count).map(|at| (any_part(at), prop::bool::weighted(0.85))).collect();
+        parts.prop_map(move |parts| {
+            // A random relabelling, so that names do not follow ranks: each model has its own ranks.
+            let names = shuffled(parts.len(), ranks);
+            let mut model = Model::new();
+            for (at, (part, present)) in parts.iter().enumerate() {
+                if *present {
+                    let edges = part.edges.iter().map(|edge| Edge { to: names[edge.to], ..edge.clone() }).collect();
+                    model.insert(names[at], Part { edges, ..part.clone() });
+                }
+            }
+            let present: BTreeSet<usize> = model.keys().copied().collect();
+            model.values_mut().for_each(|part| part.edges.retain(|edge| present.contains(&edge.to)));
+            model
+        })
+    })
+}
+
+fn shuffled(count: usize, mut seed: u64) -> Vec<usize> {
+    let mut names: Vec<usize> = (0..count).collect();
+    for at in (1..count).rev() {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        names.swap(at, (seed >> 33) as usize % (at + 1));
+    }
+    names
+}
+
+fn project(model: &Model) -> Project {
+    let mut components = String::new();
+    for (name, part) in model {
+        let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for edge in &part.edges {
+            let scope = if edge.same_target { "same-target" } else { "all" };
+            let word = if edge.word == "subscribe" { ", word: reload" } else { "" };
+            lists.entry(edge.word).or_default().push(format!("{{ component: c{}, scope: {scope}{word} }}", edge.to));
+        }
+        let lists: String = lists.iter().map(|(word, list)| format!(", {word}: [{}]", list.join(", "))).collect();
+        let labels: Vec<String> =
+            (0..TARGETS).filter(|at| !part.targets.contains(at)).map(|at| format!("name!=t{at}")).collect();
+        let on = if labels.is_empty() { String::new() } else { format!(", on: \"{}\"", labels.join(",")) };
+        writeln!(components, "c{name}: {{ type: t/{}{on}, with: {{ number: {} }}{lists} }}", part.kind, part.number)
+            .unwrap();
+    }
+    let targets: String = (0..TARGETS).map(|at| format!("t{at}: {{}}\n")).collect();
+    if model.is_empty() {
+        let mut project = Project::new("x: 1", &targets);
+        project.application = "application: shop\ncomponents: {}\n".to_owned();
+        return project;
+    }
+    Project::new(&components, &targets)
+}
+
+/// What comes before what in a plan: everything, however far.
+struct Reach {
+    words: usize,
+    before: Vec<u64>,
+}
+
+impl Reach {
+    fn of(plan: &Plan) -> Self {
+        let words = plan.nodes.len().div_ceil(64).max(1);
+        let mut before = vec![0u64; words * plan.nodes.len()];
+        for (at, node) in plan.nodes.iter().enumerate() {
+            for earlier in &node.after {
+                let earlier = earlier.0 as usize;
+                assert!(earlier < at, "nodes come in a topological order");
+                for word in 0..words {
+                    before[at * words + word] |= before[earlier * words + word];
+                }
+                before[at * words + earlier / 64] |= 1 << (earlier % 64);
+            }
+        }
+        Self { words, before }
+    }
+
+    fn comes_before(&self, earlier: usize, later: usize) -> bool {
+        self.before[later * self.words + earlier / 64] & (1 << (earlier % 64)) != 0
+    }
+}
+
+/// A change's nodes, by phase.
+#[derive(Default, Clone)]
+struct Nodes {
+    phases: BTreeMap<Phase, Vec<usize>>,
+    commit: usize,
+}
+
+impl Nodes {
+    fn of(&self, phases: &[Phase]) -> Vec<usize> {
+        phases.iter().filter_map(|phase| self.phases.get(phase)).flatten().copied().collect()
+    }
+
+    /// The steps of these phases, and the commit.
+    fn and_commit(&self, phases: &[Phase]) -> Vec<usize> {
+        let mut nodes = self.of(phases);
+        nodes.push(self.commit);
+        nodes
+    }
+}
+
+const UNTIL_VERIFIED: [Phase; 6] =
+    [Phase::Stage, Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
+const FROM_STOP: [Phase; 5] = [Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
+const FROM_START: [Phase; 2] = [Phase::Start, Phase::Verify];
+
+struct Oracle<'a> {
+    plan: &'a Plan,
+    reach: Reach,
+    nodes: Vec<Nodes>,
+    new: &'a Model,
+    /// The changes of each instance, by component and target: one, or two for a type change.
+    changes: BTreeMap<(usize, usize), Vec<usize>>,
+}
+
+impl<'a> Oracle<'a> {
+    fn new(plan: &'a Plan, new: &'a Model) -> Self {
+        let mut nodes = vec![Nodes::default(); plan.changes.len()];
+        for (at, node) in plan.nodes.iter().enumerate() {
+            match &node.kind {
+                NodeKind::Step(step) => {
+                    let change = step.owner.change().0 as usize;
+                    nodes[change].phases.entry(step.step.phase).or_default().push(at);
+                }
+                NodeKind::Commit { change } => nodes[change.0 as usize].commit = at,
+                _ => {}
+            }
+        }
+        let mut changes: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+        for (at, change) in plan.changes.iter().enumerate() {
+            changes.entry(place(change)).or_default().push(at);
+        }
+        Self { plan, reach: Reach::of(plan), nodes, new, changes }
+    }
+
+    fn require(&self, earlier: &[usize], later: &[usize], why: &str) {
+        for earlier in earlier {
+            for later in later {
+                assert!(
+                    self.reach.comes_before(*earlier, *later),
+                    "{why}: node {earlier} must come before {later}\n{}",
+                    text::plan(self.plan)
+                );
+            }
+        }
+    }
+
+    fn forbid(&self, earlier: &[usize], later: &[usize], why: &str) {
+        for earlier in earlier {
+            for later in later {
+                assert!(
+                    !self.reach.comes_before(*earlier, *later),
+                    "{why}: node {earlier} must not have to come before {later}\n{}",
+                    text::plan(self.plan)
+                );
+            }
+        }
+    }
+
+    fn check(&self) {
+        self.own_chains();
+        self.staging();
+        self.wanted_pairs();
+        self.leaving();
+    }
+
+    fn own_chains(&self) {
+        for nodes in &self.nodes {
+            for (at, phase) in Phase::ALL.iter().enumerate() {
+                for later in &Phase::ALL[at + 1..] {
+                    self.require(&nodes.of(&[*phase]), &nodes.of(&[*later]), "phases");
+                }
+            }
+            self.require(&nodes.of(&UNTIL_VERIFIED), &[nodes.commit], "commit");
+            self.require(&[nodes.commit], &nodes.of(&[Phase::Finish]), "finish");
+        }
+        for changes in self.changes.values().filter(|changes| changes.len() == 2) {
+            let (old, new) = (&self.nodes[changes[0]], &self.nodes[changes[1]]);
+            self.require(&[old.commit], &new.and_commit(&Phase::ALL), "type change");
+        }
+    }
+
+    fn staging(&self) {
+        for (place, changes) in &self.changes {
+            if changes.len() == 2 || self.is_staying(*place) && self.is_held(place.0) {
+                continue;
+            }
+            let staged = self.nodes[changes[0]].of(&[Phase::Stage]);
+            for nodes in &self.nodes {
+                self.require(&staged, &nodes.of(&[Phase::Stop, Phase::Remove]), "staging");
+            }
+            // Nothing else delays it.
+            for nodes in &self.nodes {
+                self.forbid(&nodes.and_commit(&FROM_STOP), &staged, "staging runs ahead");
+            }
+        }
+    }
+
+    fn is_staying(&self, (component, target): (usize, usize)) -> bool {
+        self.new.get(&component).is_some_and(|part| part.targets.contains(&target))
+    }
+
+    /// Instances that are wanted and change; of a type change both halves.
+    fn staying(&self) -> impl Iterator<Item = ((usize, usize), &Vec<usize>)> {
+        self.changes.iter().filter(|(place, _)| self.is_staying(**place)).map(|(place, changes)| (*place, changes))
+    }
+
+    /// Whether anything that a component comes `after` changes, itself or what it needs.
+    fn is_held(&self, component: usize) -> bool {
+        let strict = self.new[&component].edges.iter().filter(|edge| edge.word == "after");
+        strict.map(|edge| edge.to).any(|to| self.is_active(to))
+    }
+
+    fn is_active(&self, component: usize) -> bool {
+        self.staying().any(|((other, _), _)| other == component)
+            || self.new[&component].edges.iter().any(|edge| self.is_active(edge.to))
+    }
+
+    /// What an instance is directly ordered after: other instances, changing or not.
+    fn neighbours(&self, (component, target): (usize, usize)) -> Vec<((usize, usize), bool)> {
+        let mut found = Vec::new();
+        for edge in &self.new[&component].edges {
+            for other in &self.new[&edge.to].targets {
+                if !edge.same_target && edge.word != "subscribe"
+                    || edge.same_target && *other == target
+                    || edge.word == "subscribe" && !edge.same_target
+                {
+                    found.push(((edge.to, *other), edge.word == "after"));
+                }
+            }
+        }
+        found
+    }
+
+    fn wanted_pairs(&self) {
+        for (place, changes) in self.staying() {
+            // Everything it is ordered after, through whatever lies between; `whole`: with all of its steps.
+            let mut open: Vec<((usize, usize), bool)> = self.neighbours(place);
+            let mut seen = BTreeSet::new();
+            while let Some((other, whole)) = open.pop() {
+                if !seen.insert((other, whole)) {
+                    continue;
+                }
+                open.extend(self.neighbours(other).into_iter().map(|(next, _)| (next, whole)));
+                let Some(needed) = self.changes.get(&other) else { continue };
+                let last = &self.nodes[*needed.last().unwrap()];
+                let own = &self.nodes[*changes.last().unwrap()];
+                if whole {
+                    for change in changes {
+                        let all = self.nodes[*change].and_commit(&Phase::ALL);
+                        self.require(&last.of(&UNTIL_VERIFIED), &all, "after");
+                    }
+                } else {
+                    self.require(&last.of(&UNTIL_VERIFIED), &own.and_commit(&FROM_START), "needs");
+                }
+            }
+            for (other, strict) in self.neighbours(place) {
+                let Some(needed) = self.changes.get(&other) else { continue };
+                if strict {
+                    for change in changes {
+                        let all = self.nodes[*change].and_commit(&Phase::ALL);
+                        self.require(&[self.nodes[*needed.last().unwrap()].commit], &all, "after the commit");
+                    }
+                }
+            }
+            self.stops(place, changes);
+        }
+    }
+
+    /// It stops before what it needs stops, through unchanged instances too.
+    fn stops(&self, place: (usize, usize), changes: &[usize]) {
+        let own = &self.nodes[changes[0]];
+        let mut open = vec![place];
+        let mut seen = BTreeSet::new();
+        while let Some(at) = open.pop() {
+            if self.is_held(at.0) {
+                continue;
+            }
+            for (other, strict) in self.neighbours(at) {
+                if strict || !seen.insert(other) {
+                    continue;
+                }
+                open.push(other);
+                if let Some(needed) = self.changes.get(&other) {
+                    let stopping = self.nodes[needed[0]].of(&FROM_STOP);
+                    self.require(&own.of(&[Phase::Stop]), &stopping, "stops first");
+                }
+            }
+        }
+    }
+
+    fn leaving(&self) {
+        let gone = |place: &(usize, usize)| !self.is_staying(*place);
+        for (place, changes) in self.changes.iter().filter(|(place, _)| gone(place)) {
+            let nodes = &self.nodes[changes[0]];
+            for (other, others) in &self.changes {
+                let needs = recorded_needs(&self.plan.changes[others[0]], *other, *place);
+                if !needs || other.0 == place.0 {
+                    continue;
+                }
+                let last = &self.nodes[*others.last().unwrap()];
+                self.require(&[last.commit], &nodes.and_commit(&UNTIL_VERIFIED), "leaving in reverse");
+            }
+        }
+    }
+}
+
+/// Whether an instance was deployed with an edge to another one.
+fn recorded_needs(change: &InstanceChange, from: (usize, usize), to: (usize, usize)) -> bool {
+    let Some(previous) = &change.previous else { return false };
+    let name = format!("c{}", to.0);
+    let edges = &previous.spec.edges;
+    let plain = edges.needs.iter().chain(&edges.after).map(|edge| (edge.component.as_str(), edge.scope));
+    let all = plain.chain(edges.subscribe.iter().map(|edge| (edge.component.as_str(), edge.scope)));
+    all.into_iter()
+        .any(|(component, scope)| component == name && (scope == launchway_model::Scope::All || from.1 == to.1))
+}
+
+fn place(change: &InstanceChange) -> (usize, usize) {
+    (change.id.component.as_str()[1..].parse().unwrap(), change.id.target.as_str()[1..].parse().unwrap())
+}
+
+fn deployed(model: &Model) -> ApplicationState {
+    let mut state = empty_state();
+    let plan = project(model).deploy(&state);
+    run_all(&mut state, &plan, 1);
+    state
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_promise_holds_from_any_release_to_any_other(old in any_model(), new in any_model()) {
+        let mut state = deployed(&old);
+        let plan = project(&new).deploy(&state);
+        Oracle::new(&plan, &new).check();
+        prop_assert_eq!(plan_digest(&plan), plan_digest(&project(&new).deploy(&state)));
+        run_all(&mut state, &plan, 2);
+        let again = project(&new).deploy(&state);
+        prop_assert!(again.changes.is_empty() && again.nodes.is_empty() && again.amendments.is_empty());
+    }
+
+    #[test]
+    fn an_undeployment_keeps_every_promise_and_leaves_nothing(model in any_model()) {
+        let mut state = deployed(&model);
+        let plan = project(&model).undeploy(&state);
+        prop_assert!(plan.changes.iter().all(|change| change.kind == ChangeKind::Delete));
+        Oracle::new(&plan, &Model::new()).check();
+        run_all(&mut state, &plan, 2);
+        prop_assert!(state.instances.is_empty() && state.version.is_none());
+    }
+
+    #[test]
+    fn a_rollback_of_anything_that_failed_anywhere_brings_back_what_was(
+        old in any_model(),
+        new in any_model(),
+        fails in prop::collection::btree_set((0..7usize, 0..TARGETS), 0..4),
+    ) {
+        let mut state = deployed(&old);
+        let before = state.clone();
+        let mut project = project(&new);
+        project.version("2.0");
+        let plan = project.deploy(&state);
+        support::run(&mut state, &plan, 2, |id| {
+            let number = |text: &str| text[1..].parse::<usize>().unwrap();
+            !fails.contains(&(number(id.component.as_str()), number(id.target.as_str())))
+        });
+        let run = launchway_model::RunId(2);
+        let desired = launchway_planner::restore(&state, run, &plan).unwrap();
+        let operation = launchway_model::Operation::Rollback { run };
+        let rollback = project.try_plan(operation, Some(&desired), &state).unwrap().plan;
+        run_all(&mut state, &rollback, 3);
+        prop_assert_eq!(&state.version, &before.version);
+        let confirmed = |state: &ApplicationState| -> Vec<_> {
+            state.instances.iter().map(|(id, record)| (id.clone(), record.confirmed.clone(), record.dirty.clone())).collect()
+        };
+        prop_assert_eq!(confirmed(&state), confirmed(&before));
+    }
+}
