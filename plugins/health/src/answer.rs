@@ -1,26 +1,22 @@
 //! What an HTTP answer has to be like.
 
-use std::collections::BTreeMap;
-
-use launchway_sdk::{Failure, Response, tail};
+use launchway_sdk::{Failure, Pairs, Response, tail};
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Acceptable status codes: `200`, `"2xx"`, `"200-299"`, or a list of those.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Statuses(Vec<(u16, u16)>);
 
 /// What is expected of an answer.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub(crate) struct Expectation {
-    pub(crate) status: Statuses,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) headers: BTreeMap<String, String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) contains: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) json: BTreeMap<String, Value>,
+pub(crate) struct Expectation<'a> {
+    pub(crate) status: &'a Statuses,
+    /// Each header with a text it must contain.
+    pub(crate) headers: &'a Pairs<String>,
+    pub(crate) contains: &'a [String],
+    /// Values at JSON Pointers.
+    pub(crate) json: &'a Map<String, Value>,
 }
 
 impl Default for Statuses {
@@ -137,7 +133,7 @@ impl schemars::JsonSchema for Statuses {
     }
 }
 
-impl Expectation {
+impl Expectation<'_> {
     /// Returns how an answer is not as it should be.
     pub(crate) fn check(&self, response: &Response) -> Result<(), Failure> {
         let body = String::from_utf8_lossy(&response.body);
@@ -145,7 +141,7 @@ impl Expectation {
         if !self.status.contains(response.status) {
             return Err(wrong(format!("answered {} instead of {}", response.status, self.status)));
         }
-        for (name, expected) in &self.headers {
+        for (name, expected) in self.headers {
             let mut found = response.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name)).peekable();
             if found.peek().is_none() {
                 return Err(wrong(format!("answered without the header {name}")));
@@ -165,8 +161,8 @@ impl Expectation {
             return Err(wrong("answered with more than can be read as JSON".to_owned()));
         }
         let document: Value =
-            serde_json::from_slice(&response.body).map_err(|error| wrong(format!("answered with no JSON: {error}")))?;
-        for (pointer, expected) in &self.json {
+            serde_json::from_str(&body).map_err(|error| wrong(format!("answered with no JSON: {error}")))?;
+        for (pointer, expected) in self.json {
             match document.pointer(pointer) {
                 None => return Err(wrong(format!("answered without {pointer}"))),
                 Some(found) if !same(found, expected) => {
@@ -238,7 +234,14 @@ mod tests {
     }
 
     fn message(expectation: &Value, response: &Response) -> Option<String> {
-        let expectation: Expectation = serde_json::from_value(expectation.clone()).unwrap();
+        let field = |name: &str, default: Value| expectation.get(name).cloned().unwrap_or(default);
+        let pointers = field("json", json!({}));
+        let expectation = Expectation {
+            status: &statuses(field("status", json!(200))).unwrap(),
+            headers: &serde_json::from_value(field("headers", json!({}))).unwrap(),
+            contains: &serde_json::from_value::<Vec<String>>(field("contains", json!([]))).unwrap(),
+            json: pointers.as_object().unwrap(),
+        };
         expectation.check(response).err().map(|failure| failure.message)
     }
 

@@ -1,10 +1,8 @@
 //! `health/command`: a command on the target ends as it should.
 
-use std::collections::BTreeMap;
-
 use launchway_sdk::{
-    Command, Context, Exit, Failure, Kind, Outcome, Problem, Proposal, Run, RunRule, Setting, Span, Step, Text, Usage,
-    tail,
+    Command, Context, Exit, Failure, Kind, Outcome, Pairs, Problem, Proposal, Run, RunRule, Setting, Span, Step, Text,
+    Usage,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
@@ -14,7 +12,7 @@ use crate::patience::{Patience, Try, default_deadline, default_interval, default
 
 pub(crate) struct CommandCheck;
 
-#[derive(Clone, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What to run: a script for `/bin/sh -eu`, or a list of a program and its arguments.
@@ -24,16 +22,19 @@ pub(crate) struct Properties {
     #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 0, max = 255)))]
     exit: i32,
     /// A text that its standard output must contain.
+    #[serde(skip_serializing_if = "Option::is_none")]
     contains: Option<String>,
     /// Environment variables; they may hold secrets.
     #[serde(default)]
-    env: BTreeMap<String, Text>,
+    env: Pairs<Text>,
     /// The folder to run in.
+    #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
     /// Run as this user.
-    #[serde(rename = "as")]
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     as_user: Option<String>,
     /// How many failed tries are forgiven; as many as fit into the deadline if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<Setting<u32>>,
     /// How long to wait between two tries.
     #[serde(default = "default_interval")]
@@ -50,24 +51,9 @@ pub(crate) struct Properties {
     timeout: Setting<Span>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Payload {
-    run: Run,
-    exit: i32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    contains: Option<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    env: BTreeMap<String, Text>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cwd: Option<String>,
-    #[serde(default, rename = "as", skip_serializing_if = "Option::is_none")]
-    as_user: Option<String>,
-    patience: Patience,
-}
-
 impl Kind for CommandCheck {
     type Properties = Properties;
-    type Payload = Payload;
+    type Payload = Properties;
 
     const SUMMARY: &'static str = "Checks that a command on the target ends as it should.";
     const USAGE: Usage = Usage::Action;
@@ -82,27 +68,17 @@ impl Kind for CommandCheck {
         problems
     }
 
-    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let properties = &proposal.instance().properties;
-        let patience = properties.patience();
-        let payload = Payload {
-            run: properties.run.clone(),
-            exit: properties.exit,
-            contains: properties.contains.clone(),
-            env: properties.env.clone(),
-            cwd: properties.cwd.clone(),
-            as_user: properties.as_user.clone(),
-            patience,
-        };
-        Ok(patience.step(proposal, format!("Check by {}", properties.run), payload))
+        Ok(properties.patience().step(proposal, format!("Check by {}", properties.run)))
     }
 
-    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        payload.patience.first(context, || payload.run(context))
+    fn apply(context: &Context<'_>, check: Properties) -> Result<Outcome, Failure> {
+        check.patience().first(context, || check.run(context))
     }
 
-    fn poll(context: &Context<'_>, payload: Payload, token: &str) -> Result<Outcome, Failure> {
-        payload.patience.next(context, token, || payload.run(context))
+    fn poll(context: &Context<'_>, check: Properties, token: &str) -> Result<Outcome, Failure> {
+        check.patience().next(context, token, || check.run(context))
     }
 }
 
@@ -116,13 +92,11 @@ impl Properties {
             timeout: self.timeout.0,
         }
     }
-}
 
-impl Payload {
     fn run(&self, context: &Context<'_>) -> Try {
-        let timeout = Some(self.patience.timeout.duration());
+        let timeout = Some(self.timeout.duration());
         let output = context.exec(&Command {
-            env: self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            env: self.env.to_vec(),
             cwd: self.cwd.clone(),
             ..self.run.command().as_user(self.as_user.as_deref()).timeout(timeout)
         })?;
@@ -133,10 +107,8 @@ impl Payload {
                 _ => return Ok(format!("exited with {code}")),
             },
             Exit::Signal(signal) => format!("was killed by signal {signal}"),
-            Exit::TimedOut => format!("did not end within {}", self.patience.timeout),
+            Exit::TimedOut => format!("did not end within {}", self.timeout.0),
         };
-        let said = [&output.stdout, &output.stderr].map(|stream| tail(stream.trim_end(), 2_000));
-        let said = said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-        Err(Failure::tool(message).detail(said))
+        Err(Failure::tool(message).detail(output.said()))
     }
 }

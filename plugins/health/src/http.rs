@@ -1,21 +1,19 @@
 //! `health/http`: an HTTP endpoint answers as it should.
 
-use std::collections::BTreeMap;
-
 use launchway_sdk::{
-    Context, Failure, Kind, Outcome, Problem, Proposal, Request, RunRule, Setting, Span, Step, Text, Tls, Usage,
+    Context, Failure, Kind, Outcome, Pairs, Problem, Proposal, Request, RunRule, Setting, Span, Step, Text, Tls, Usage,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::answer::{Expectation, Statuses};
 use crate::patience::{Patience, Try, default_deadline, default_interval, default_successes, default_timeout};
 
 pub(crate) struct HttpCheck;
 
-#[derive(Clone, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What to ask, such as `http://${target.address}:8080/health`.
@@ -25,8 +23,9 @@ pub(crate) struct Properties {
     method: String,
     /// Headers of the request; they may hold secrets.
     #[serde(default)]
-    headers: BTreeMap<String, Text>,
+    headers: Pairs<Text>,
     /// The request's body.
+    #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
     /// How many redirects to follow; by default none, so that a redirect is the answer.
     #[serde(default)]
@@ -36,13 +35,13 @@ pub(crate) struct Properties {
     status: Statuses,
     /// Headers that the answer must have, each with a text it must contain.
     #[serde(default)]
-    response_headers: BTreeMap<String, String>,
+    response_headers: Pairs<String>,
     /// A text that the answer's body must contain, or a list of those.
     #[serde(default)]
     contains: Texts,
     /// Values that the answer's body, read as JSON, must have at these JSON Pointers, such as `/version`.
     #[serde(default)]
-    json: BTreeMap<String, Value>,
+    json: Map<String, Value>,
     /// How the server's certificate is checked.
     #[serde(default)]
     tls: TlsProperties,
@@ -50,6 +49,7 @@ pub(crate) struct Properties {
     #[serde(default)]
     from: Side,
     /// How many failed tries are forgiven; as many as fit into the deadline if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<Setting<u32>>,
     /// How long to wait between two tries.
     #[serde(default = "default_interval")]
@@ -71,15 +71,30 @@ fn default_method() -> String {
 }
 
 /// A text or several.
-#[derive(Clone, Default)]
+#[derive(Default, Serialize)]
+#[serde(transparent)]
 pub(crate) struct Texts(Vec<String>);
 
 impl<'de> Deserialize<'de> for Texts {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match Value::deserialize(deserializer)? {
-            Value::String(text) => Ok(Self(vec![text])),
-            list => serde_json::from_value(list).map(Self).map_err(serde::de::Error::custom),
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Texts;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text or a list of texts")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Texts, E> {
+                Ok(Texts(vec![text.to_owned()]))
+            }
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<Texts, A::Error> {
+                let mut texts = Vec::new();
+                while let Some(text) = list.next_element()? {
+                    texts.push(text);
+                }
+                Ok(Texts(texts))
+            }
         }
+        deserializer.deserialize_any(Visitor)
     }
 }
 
@@ -128,24 +143,9 @@ impl Side {
     }
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Payload {
-    url: String,
-    method: String,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    headers: BTreeMap<String, Text>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body: Option<String>,
-    redirects: u8,
-    tls: TlsProperties,
-    from: Side,
-    expect: Expectation,
-    patience: Patience,
-}
-
 impl Kind for HttpCheck {
     type Properties = Properties;
-    type Payload = Payload;
+    type Payload = Properties;
 
     const SUMMARY: &'static str = "Checks that an HTTP endpoint answers as it should.";
     const USAGE: Usage = Usage::Action;
@@ -166,7 +166,7 @@ impl Kind for HttpCheck {
         if !token(&properties.method) {
             problems.push(Problem::new("/method", "this is no HTTP method"));
         }
-        for name in properties.headers.keys().filter(|name| !token(name)) {
+        for name in properties.headers.names().filter(|name| !token(name)) {
             problems.push(Problem::new(format!("/headers/{}", escaped(name)), "this is no name of a header"));
         }
         for pointer in properties.json.keys().filter(|pointer| !pointer.is_empty() && !pointer.starts_with('/')) {
@@ -177,18 +177,17 @@ impl Kind for HttpCheck {
         problems
     }
 
-    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let properties = &proposal.instance().properties;
-        let patience = properties.patience();
-        Ok(patience.step(proposal, format!("Check {}", properties.url), properties.payload()))
+        Ok(properties.patience().step(proposal, format!("Check {}", properties.url)))
     }
 
-    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        payload.patience.first(context, || payload.ask(context))
+    fn apply(context: &Context<'_>, check: Properties) -> Result<Outcome, Failure> {
+        check.patience().first(context, || check.ask(context))
     }
 
-    fn poll(context: &Context<'_>, payload: Payload, token: &str) -> Result<Outcome, Failure> {
-        payload.patience.next(context, token, || payload.ask(context))
+    fn poll(context: &Context<'_>, check: Properties, token: &str) -> Result<Outcome, Failure> {
+        check.patience().next(context, token, || check.ask(context))
     }
 }
 
@@ -203,39 +202,24 @@ impl Properties {
         }
     }
 
-    fn payload(&self) -> Payload {
-        Payload {
-            url: self.url.clone(),
-            method: self.method.clone(),
-            headers: self.headers.clone(),
-            body: self.body.clone(),
-            redirects: self.redirects.0,
-            tls: self.tls.clone(),
-            from: self.from,
-            expect: Expectation {
-                status: self.status.clone(),
-                headers: self.response_headers.clone(),
-                contains: self.contains.0.clone(),
-                json: self.json.clone(),
-            },
-            patience: self.patience(),
-        }
-    }
-}
-
-impl Payload {
     fn ask(&self, context: &Context<'_>) -> Try {
         let response = context.send(&Request {
             method: self.method.clone(),
             url: self.url.clone(),
-            headers: self.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            headers: self.headers.to_vec(),
             body: self.body.as_ref().map(|body| body.as_bytes().to_vec()),
-            timeout: Some(self.patience.timeout.duration()),
-            redirects: u32::from(self.redirects),
+            timeout: Some(self.timeout.duration()),
+            redirects: u32::from(self.redirects.0),
             tls: Tls { authorities: self.tls.ca.clone(), insecure: self.tls.insecure },
             from: self.from.vantage(),
         })?;
-        self.expect.check(&response)?;
+        let expectation = Expectation {
+            status: &self.status,
+            headers: &self.response_headers,
+            contains: &self.contains.0,
+            json: &self.json,
+        };
+        expectation.check(&response)?;
         Ok(format!("answered {}", response.status))
     }
 }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use launchway_sdk::{Change, Context, Failure, Fault, Outcome, Phase, Problem, Proposal, Setting, Span, Step, Wait};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// When a check gives up, and when it is content.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy)]
 pub(crate) struct Patience {
     /// How many failed tries are forgiven; none is as many as fit into the deadline.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retries: Option<u32>,
     pub(crate) interval: Span,
     /// Good answers in a row.
@@ -36,7 +35,7 @@ pub(crate) fn default_timeout() -> Setting<Span> {
 }
 
 /// What became of the tries so far; the token between two of them.
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, Debug)]
 struct Progress {
     tries: u32,
     /// Good answers in a row.
@@ -44,6 +43,21 @@ struct Progress {
     failed: u32,
     /// When the first try began, in milliseconds of the step's clock.
     began: u64,
+}
+
+impl Progress {
+    /// Returns it as a token: four numbers.
+    fn token(&self) -> String {
+        format!("{} {} {} {}", self.tries, self.good, self.failed, self.began)
+    }
+
+    fn read(token: &str) -> Option<Self> {
+        let mut words = token.split(' ');
+        let mut number = || words.next()?.parse::<u64>().ok();
+        let small = |number: u64| u32::try_from(number).ok();
+        let (tries, good, failed) = (small(number()?)?, small(number()?)?, small(number()?)?);
+        Some(Self { tries, good, failed, began: number()? })
+    }
 }
 
 /// One try: what was seen, or how it is not as it should be.
@@ -61,8 +75,7 @@ impl Patience {
         token: &str,
         answer: impl FnOnce() -> Try,
     ) -> Result<Outcome, Failure> {
-        let progress = launchway_sdk::from_json(token)
-            .map_err(|error| Failure::plugin(format!("can't read the token: {error}")))?;
+        let progress = Progress::read(token).ok_or_else(|| Failure::plugin("can't read the token"))?;
         self.go_on(context, progress, answer)
     }
 
@@ -101,9 +114,7 @@ impl Patience {
             return Err(Failure::tool(format!("{message}, and that is too few within {}", self.deadline)));
         }
         context.info(&format!("try {}: {message}", progress.tries));
-        let token = serde_json::to_string(&progress)
-            .map_err(|error| Failure::plugin(format!("can't write the token: {error}")))?;
-        Ok(Outcome::Pending(Wait { token, after_ms: self.interval.millis(), message }))
+        Ok(Outcome::Pending(Wait { token: progress.token(), after_ms: self.interval.millis(), message }))
     }
 
     /// Whether the next try would begin after the deadline.
@@ -121,10 +132,11 @@ impl Patience {
     }
 
     /// Returns the one step of a check.
-    pub(crate) fn step<P, T>(self, proposal: &Proposal<P>, summary: String, payload: T) -> Vec<Step<T>> {
+    pub(crate) fn step<P: Serialize>(self, proposal: &Proposal<'_, P>, summary: String) -> Vec<Step> {
         if matches!(proposal.change, Change::Delete(_)) {
             return Vec::new();
         }
+        let payload = &proposal.instance().properties;
         let margin = Duration::from_secs(30);
         let timeout = self.deadline.duration().saturating_add(self.timeout.duration()).saturating_add(margin);
         vec![Step::new(Phase::Verify, "check", summary, payload).timeout(Some(timeout))]
@@ -139,4 +151,18 @@ impl Patience {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Progress;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written() {
+        let progress = Progress { tries: 3, good: 1, failed: 2, began: 4_000 };
+        assert_eq!(Progress::read(&progress.token()), Some(progress));
+        for token in ["", "1 2 3", "a b c d", "99999999999 0 0 0"] {
+            assert_eq!(Progress::read(token), None, "{token}");
+        }
+    }
 }

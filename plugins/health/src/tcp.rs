@@ -10,7 +10,7 @@ use crate::patience::{Patience, Try, default_deadline, default_interval, default
 
 pub(crate) struct TcpCheck;
 
-#[derive(Clone, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// The host name or address to connect to, such as `${target.address}`.
@@ -22,6 +22,7 @@ pub(crate) struct Properties {
     #[serde(default)]
     from: Side,
     /// How many failed tries are forgiven; as many as fit into the deadline if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     retries: Option<Setting<u32>>,
     /// How long to wait between two tries.
     #[serde(default = "default_interval")]
@@ -38,17 +39,9 @@ pub(crate) struct Properties {
     timeout: Setting<Span>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Payload {
-    address: String,
-    port: u16,
-    from: Side,
-    patience: Patience,
-}
-
 impl Kind for TcpCheck {
     type Properties = Properties;
-    type Payload = Payload;
+    type Payload = Properties;
 
     const SUMMARY: &'static str = "Checks that a TCP port takes connections.";
     const USAGE: Usage = Usage::Action;
@@ -63,20 +56,19 @@ impl Kind for TcpCheck {
         problems
     }
 
-    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let properties = &proposal.instance().properties;
         let Properties { address, port, .. } = properties;
-        let patience = properties.patience();
-        let payload = Payload { address: address.clone(), port: *port, from: properties.from, patience };
-        Ok(patience.step(proposal, format!("Check that {address} takes connections at port {port}"), payload))
+        let summary = format!("Check that {address} takes connections at port {port}");
+        Ok(properties.patience().step(proposal, summary))
     }
 
-    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        payload.patience.first(context, || payload.connect(context))
+    fn apply(context: &Context<'_>, check: Properties) -> Result<Outcome, Failure> {
+        check.patience().first(context, || check.connect(context))
     }
 
-    fn poll(context: &Context<'_>, payload: Payload, token: &str) -> Result<Outcome, Failure> {
-        payload.patience.next(context, token, || payload.connect(context))
+    fn poll(context: &Context<'_>, check: Properties, token: &str) -> Result<Outcome, Failure> {
+        check.patience().next(context, token, || check.connect(context))
     }
 }
 
@@ -90,11 +82,9 @@ impl Properties {
             timeout: self.timeout.0,
         }
     }
-}
 
-impl Payload {
     fn connect(&self, context: &Context<'_>) -> Try {
-        context.connect(&self.address, self.port, self.patience.timeout.duration(), self.from.vantage())?;
+        context.connect(&self.address, self.port, self.timeout.duration(), self.from.vantage())?;
         Ok(format!("{}:{} takes connections", self.address, self.port))
     }
 }

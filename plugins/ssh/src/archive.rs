@@ -13,7 +13,7 @@ use crate::shared::{Ownership, has_changed, script};
 
 pub(crate) struct Archive;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// The release's archive: a name under `artifacts:`. It is a tar (plain, gzip, bzip2, xz or zstd) or a zip, as
@@ -43,41 +43,20 @@ fn default_keep() -> Setting<u32> {
     Setting(3)
 }
 
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Payload {
-    action: Action,
-    /// The release's folder; none where it is about all of them.
-    release: String,
-    with: Properties,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Action {
-    /// Uploads and unpacks the release, unless it is there.
-    Unpack,
-    /// Makes the release the current one.
-    Switch,
-    /// Removes old releases.
-    Prune,
-    /// Removes all releases.
-    Remove,
-}
-
 impl Kind for Archive {
     type Properties = Properties;
-    type Payload = Payload;
+    type Payload = Properties;
 
     const SUMMARY: &'static str = "Unpacks releases side by side and switches a link to the current one.";
     const USAGE: Usage = Usage::Component;
 
     fn validate(properties: &Properties) -> Vec<Problem> {
         let mut problems = path_problems("/path", &properties.path);
-        problems.extend(properties.ownership().problems());
+        properties.ownership().check(&mut problems);
         problems
     }
 
-    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
         Ok(match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", &instance.properties)],
@@ -91,42 +70,35 @@ impl Kind for Archive {
         })
     }
 
-    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        let Payload { action, release, with } = &payload;
-        let (path, ownership) = (&with.path, with.ownership());
-        match action {
-            Action::Unpack => with.unpack(context, release),
-            Action::Switch => {
+    fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {
+        let (path, ownership) = (&properties.path, properties.ownership());
+        match context.step_name() {
+            "unpack" => properties.unpack(context),
+            "switch" => {
+                let release = &properties.release(context)?;
                 let words = [path, release.as_str(), &ownership.chown_argument()];
                 let output = ownership.script(context, script!("archive-switch"), &words)?;
-                Ok(match has_changed(&output)? {
-                    true => Outcome::changed_with(format!("{path}/current is {release}")),
-                    false => Outcome::unchanged_with(format!("{path}/current was {release}")),
-                })
+                Ok(Outcome::of(has_changed(&output)?, format!("{path}/current is {release}")))
             }
-            Action::Prune => {
-                let output = ownership.script(context, script!("archive-prune"), &[path, &with.keep.0.to_string()])?;
+            "prune" => {
+                let output =
+                    ownership.script(context, script!("archive-prune"), &[path, &properties.keep.0.to_string()])?;
                 Ok(match output.stdout.lines().count() {
                     0 => Outcome::unchanged_with("nothing to prune"),
                     1 => Outcome::changed_with(output.stdout.trim_end()),
                     count => Outcome::changed_with(format!("removed {count} releases")),
                 })
             }
-            Action::Remove => {
+            "remove" | "remove-old" => {
                 let output = ownership.script(context, script!("archive-remove"), &[path])?;
-                Ok(match has_changed(&output)? {
-                    true => Outcome::changed_with(format!("removed the releases in {path}")),
-                    false => Outcome::unchanged_with(format!("there were no releases in {path}")),
-                })
+                Ok(Outcome::of(has_changed(&output)?, format!("the releases in {path} are gone")))
             }
+            _ => Err(context.unknown_step()),
         }
     }
 
     fn inspect(context: &Context<'_>, properties: Properties) -> Result<Report, Failure> {
-        let Some(artifact) = context.artifact("artifact") else {
-            return Err(Failure::plugin("the instance has no archive"));
-        };
-        let release = release_name(&context.instance().version, &artifact.digest, properties.strip);
+        let release = properties.release(context)?;
         let link = format!("{}/current", properties.path);
         let status = context.stat(&link, properties.as_user.as_deref())?;
         let found = status.and_then(|status| status.link);
@@ -146,12 +118,17 @@ impl Properties {
         Ownership { owner: self.owner.clone(), group: self.group.clone(), as_user: self.as_user.clone() }
     }
 
-    fn payload(&self, action: Action, release: &str) -> Payload {
-        Payload { action, release: release.to_owned(), with: self.clone() }
+    /// Returns the name of the release's folder.
+    fn release(&self, context: &Context<'_>) -> Result<String, Failure> {
+        let Some(artifact) = context.artifact("artifact") else {
+            return Err(Failure::plugin("the instance has no archive"));
+        };
+        Ok(release_name(&context.instance().version, &artifact.digest, self.strip))
     }
 
     /// Uploads and unpacks a release, unless it is there: its folder appears when it is complete.
-    fn unpack(&self, context: &Context<'_>, release: &str) -> Result<Outcome, Failure> {
+    fn unpack(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
+        let release = &self.release(context)?;
         let Some(artifact) = context.artifact("artifact") else {
             return Err(Failure::plugin("the instance has no archive"));
         };
@@ -176,31 +153,31 @@ impl Properties {
             }
         };
         context.progress(None, "unpacking");
-        let words = [path, release, format.as_str(), &self.strip.to_string(), &owner];
+        let words = [path, release.as_str(), format.as_str(), &self.strip.to_string(), &owner];
         ownership.script(context, script!("archive-unpack"), &words)?;
         Ok(Outcome::changed_with(format!("unpacked to {path}/releases/{release}")))
     }
 }
 
-fn deploy(instance: &Instance<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+fn deploy(instance: &Instance<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
     let properties = &instance.properties;
     let Some(artifact) = instance.artifact("artifact") else {
         return Err(vec![Problem::new("/artifact", format!("the release has no artifact `{}`", properties.artifact))]);
     };
-    let release = release_name(&instance.version, &artifact.digest, properties.strip);
+    let release = release_name(instance.version(), &artifact.digest, properties.strip);
     let path = &properties.path;
-    let steps = [
-        (Phase::Stage, "unpack", Action::Unpack, format!("Unpack {} to {path}/releases/{release}", artifact.file_name)),
-        (Phase::Start, "switch", Action::Switch, format!("Switch {path}/current to {release}")),
-        (Phase::Finish, "prune", Action::Prune, format!("Keep {} releases in {path}", properties.keep.0)),
-    ];
-    let step = |(phase, name, action, summary)| Step::new(phase, name, summary, properties.payload(action, &release));
-    Ok(steps.map(step).into())
+    let unpack = format!("Unpack {} to {path}/releases/{release}", artifact.file_name);
+    let switch = format!("Switch {path}/current to {release}");
+    let prune = format!("Keep {} releases in {path}", properties.keep.0);
+    Ok(vec![
+        Step::new(Phase::Stage, "unpack", unpack, properties),
+        Step::new(Phase::Start, "switch", switch, properties),
+        Step::new(Phase::Finish, "prune", prune, properties),
+    ])
 }
 
-fn remove(phase: Phase, name: &str, properties: &Properties) -> Step<Payload> {
-    let summary = format!("Remove the releases in {}", properties.path);
-    Step::new(phase, name, summary, properties.payload(Action::Remove, ""))
+fn remove(phase: Phase, name: &str, properties: &Properties) -> Step {
+    Step::new(phase, name, format!("Remove the releases in {}", properties.path), properties)
 }
 
 /// Returns the name of a release's folder: `<version>-<digest8>`.

@@ -1,20 +1,12 @@
 //! How a release is packed.
 
-use serde::{Deserialize, Serialize};
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Format {
-    #[serde(rename = "tar")]
     Tar,
-    #[serde(rename = "tar.gz")]
     TarGz,
-    #[serde(rename = "tar.bz2")]
     TarBz2,
-    #[serde(rename = "tar.xz")]
     TarXz,
-    #[serde(rename = "tar.zst")]
     TarZst,
-    #[serde(rename = "zip")]
     Zip,
 }
 

@@ -1,20 +1,18 @@
 //! `ssh/command`: runs a command when its definition changes.
 
-use std::collections::BTreeMap;
-
 use launchway_sdk::{
-    Change, Command, Context, Exit, Failure, Kind, Outcome, Output, Phase, Problem, Proposal, Report, ResourceResult,
-    ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict, tail,
+    Change, Command, Context, Exit, Failure, Kind, Outcome, Output, Pairs, Phase, Problem, Proposal, Report,
+    ResourceResult, ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::shared::{cwd_problem, env_problems, user_problem};
+use crate::shared::{check_cwd, check_env, check_run, check_user};
 
 pub(crate) struct RunCommand;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What to run: a script for `/bin/sh -eu`, or a list of a program and its arguments.
@@ -29,8 +27,8 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<Run>,
     /// Environment variables; they may hold secrets.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    env: BTreeMap<String, Text>,
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    env: Pairs<Text>,
     /// What the command reads on its standard input; it may hold secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     stdin: Option<Text>,
@@ -45,22 +43,9 @@ pub(crate) struct Properties {
     timeout: Option<Setting<Span>>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Payload {
-    action: Action,
-    with: Properties,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Action {
-    Run,
-    Undo,
-}
-
 impl Kind for RunCommand {
     type Properties = Properties;
-    type Payload = Payload;
+    type Payload = Properties;
 
     const SUMMARY: &'static str = "Runs a command when its definition changes, and another one when it goes.";
     const USAGE: Usage = Usage::Both;
@@ -69,18 +54,18 @@ impl Kind for RunCommand {
 
     fn validate(properties: &Properties) -> Vec<Problem> {
         let mut problems = properties.run.problems("/run");
-        problems.extend(properties.unless.iter().flat_map(|run| run.problems("/unless")));
-        problems.extend(properties.undo.iter().flat_map(|run| run.problems("/undo")));
-        problems.extend(env_problems(&properties.env));
-        problems.extend(cwd_problem(properties.cwd.as_deref()));
-        problems.extend(properties.as_user.as_deref().and_then(|user| user_problem("/as", user)));
+        check_run(&mut problems, "/unless", properties.unless.as_ref());
+        check_run(&mut problems, "/undo", properties.undo.as_ref());
+        check_env(&mut problems, &properties.env);
+        check_cwd(&mut problems, properties.cwd.as_deref());
+        check_user(&mut problems, "/as", properties.as_user.as_deref());
         if properties.creates.as_deref().is_some_and(|path| !path.starts_with('/')) {
             problems.push(Problem::new("/creates", "the path must be absolute"));
         }
         problems
     }
 
-    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let properties = &proposal.instance().properties;
         Ok(match &proposal.change {
             Change::Delete(_) => undo(properties).into_iter().collect(),
@@ -88,24 +73,23 @@ impl Kind for RunCommand {
         })
     }
 
-    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        let Payload { action, with } = payload;
-        let run = match (action, &with.undo) {
-            (Action::Run, _) => &with.run,
-            (Action::Undo, Some(undo)) => undo,
-            (Action::Undo, None) => return Ok(Outcome::unchanged_with("there is nothing to undo it with")),
+    fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {
+        let run = match (context.step_name(), &properties.undo) {
+            ("run", _) => &properties.run,
+            ("undo", Some(undo)) => undo,
+            _ => return Err(context.unknown_step()),
         };
-        if action == Action::Run
-            && let Some(reason) = with.guard(context)?
+        if context.step_name() == "run"
+            && let Some(reason) = properties.guard(context)?
         {
             return Ok(Outcome::unchanged_with(reason));
         }
-        with.verdict(context.exec(&with.command(run))?)?;
+        properties.verdict(context.exec(&properties.command(run))?)?;
         Ok(Outcome::changed_with(format!("ran {run}")))
     }
 
-    fn probe(context: &Context<'_>, payload: Payload) -> Result<Verdict, Failure> {
-        if payload.action == Action::Run && payload.with.guard(context)?.is_some() {
+    fn probe(context: &Context<'_>, properties: Properties) -> Result<Verdict, Failure> {
+        if context.step_name() == "run" && properties.guard(context)?.is_some() {
             return Ok(Verdict::Done);
         }
         Ok(if context.is_idempotent() {
@@ -128,18 +112,16 @@ impl Kind for RunCommand {
     }
 }
 
-fn run(properties: &Properties) -> Step<Payload> {
+fn run(properties: &Properties) -> Step {
     let guarded = properties.unless.is_some() || properties.creates.is_some();
-    let payload = Payload { action: Action::Run, with: properties.clone() };
-    Step::new(Phase::Start, "run", format!("Run {}", properties.run), payload)
+    Step::new(Phase::Start, "run", format!("Run {}", properties.run), properties)
         .idempotent(guarded)
         .timeout(step_timeout(properties))
 }
 
-fn undo(properties: &Properties) -> Option<Step<Payload>> {
+fn undo(properties: &Properties) -> Option<Step> {
     let summary = format!("Undo: run {}", properties.undo.as_ref()?);
-    let payload = Payload { action: Action::Undo, with: properties.clone() };
-    let step = Step::new(Phase::Remove, "undo", summary, payload);
+    let step = Step::new(Phase::Remove, "undo", summary, properties);
     Some(step.idempotent(false).timeout(step_timeout(properties)))
 }
 
@@ -153,7 +135,7 @@ impl Properties {
     fn command(&self, run: &Run) -> Command {
         let mut command =
             run.command().as_user(self.as_user.as_deref()).timeout(self.timeout.map(|timeout| timeout.duration()));
-        command.env = self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        command.env = self.env.to_vec();
         command.cwd = self.cwd.clone();
         command.stdin = self.stdin.clone().unwrap_or_default();
         command
@@ -188,8 +170,6 @@ impl Properties {
                 None => "did not end in time".to_owned(),
             },
         };
-        let said = [&output.stdout, &output.stderr].map(|stream| tail(stream.trim_end(), 2_000));
-        let said = said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
-        Err(Failure::tool(message).detail(said))
+        Err(Failure::tool(message).detail(output.said()))
     }
 }

@@ -12,7 +12,7 @@ use crate::shared::{Ownership, has_changed, script};
 
 pub(crate) struct Mirror;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// Where the tree goes. Missing folders on the way are created.
@@ -37,38 +37,20 @@ fn default_exact() -> bool {
     true
 }
 
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Payload {
-    action: Action,
-    /// The name of the unpacked tree while it is on its way.
-    tree: String,
-    with: Properties,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Action {
-    /// Uploads and unpacks the tree beside its place.
-    Stage,
-    /// Puts the tree in place.
-    Mirror,
-    Remove,
-}
-
 impl Kind for Mirror {
     type Properties = Properties;
-    type Payload = Payload;
+    type Payload = Properties;
 
     const SUMMARY: &'static str = "Puts a folder of the project in place, as an exact mirror or in addition.";
     const USAGE: Usage = Usage::Component;
 
     fn validate(properties: &Properties) -> Vec<Problem> {
         let mut problems = path_problems("/path", &properties.path);
-        problems.extend(properties.ownership().problems());
+        properties.ownership().check(&mut problems);
         problems
     }
 
-    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
         Ok(match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", &instance.properties)],
@@ -81,28 +63,22 @@ impl Kind for Mirror {
         })
     }
 
-    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        let Payload { action, tree, with } = &payload;
-        let (path, ownership) = (&with.path, with.ownership());
+    fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {
+        let (path, ownership) = (&properties.path, properties.ownership());
         let place = place(path);
-        match action {
-            Action::Stage => stage(context, &place, tree, &ownership),
-            Action::Mirror => {
-                let script = if with.exact { script!("directory-exact") } else { script!("directory-additive") };
-                let output = ownership.script(context, script, &[&place, tree, path])?;
-                Ok(match has_changed(&output)? {
-                    true => Outcome::changed_with(format!("{path} is up to date")),
-                    false => Outcome::unchanged_with(format!("{path} was up to date")),
-                })
+        match context.step_name() {
+            "upload" => stage(context, &place, &tree(context)?, &ownership),
+            "mirror" => {
+                let script = if properties.exact { script!("directory-exact") } else { script!("directory-additive") };
+                let output = ownership.script(context, script, &[&place, &tree(context)?, path])?;
+                Ok(Outcome::of(has_changed(&output)?, format!("{path} is up to date")))
             }
-            Action::Remove => {
-                let exact = if with.exact { "1" } else { "0" };
+            "remove" | "remove-old" => {
+                let exact = if properties.exact { "1" } else { "0" };
                 let output = ownership.script(context, script!("directory-remove"), &[&place, path, exact])?;
-                Ok(match has_changed(&output)? {
-                    true => Outcome::changed_with(format!("removed {path}")),
-                    false => Outcome::unchanged_with(format!("{path} was not there")),
-                })
+                Ok(Outcome::of(has_changed(&output)?, format!("{path} is gone")))
             }
+            _ => Err(context.unknown_step()),
         }
     }
 }
@@ -111,41 +87,34 @@ impl Properties {
     fn ownership(&self) -> Ownership {
         Ownership { owner: self.owner.clone(), group: self.group.clone(), as_user: self.as_user.clone() }
     }
-
-    fn payload(&self, action: Action, tree: &str) -> Payload {
-        Payload { action, tree: tree.to_owned(), with: self.clone() }
-    }
 }
 
-fn deploy(instance: &Instance<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+fn deploy(instance: &Instance<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
     let properties = &instance.properties;
-    let Some(artifact) = instance.artifact("directory") else {
+    if instance.artifact("directory").is_none() {
         return Err(vec![Problem::new("/directory", "the release does not have this folder")]);
-    };
-    let hex = artifact.digest.rsplit(':').next().unwrap_or_default();
-    let tree = format!("tree-{}", hex.chars().take(16).collect::<String>());
-    let path = &properties.path;
+    }
+    let Properties { path, directory, .. } = properties;
     let mirror = if properties.exact { "Mirror" } else { "Add" };
     Ok(vec![
-        Step::new(
-            Phase::Stage,
-            "upload",
-            format!("Upload {} for {path}", properties.directory),
-            properties.payload(Action::Stage, &tree),
-        ),
-        Step::new(
-            Phase::Install,
-            "mirror",
-            format!("{mirror} {} to {path}", properties.directory),
-            properties.payload(Action::Mirror, &tree),
-        ),
+        Step::new(Phase::Stage, "upload", format!("Upload {directory} for {path}"), properties),
+        Step::new(Phase::Install, "mirror", format!("{mirror} {directory} to {path}"), properties),
     ])
 }
 
-fn remove(phase: Phase, name: &str, properties: &Properties) -> Step<Payload> {
+fn remove(phase: Phase, name: &str, properties: &Properties) -> Step {
     let path = &properties.path;
     let summary = if properties.exact { format!("Remove {path}") } else { format!("Remove our files from {path}") };
-    Step::new(phase, name, summary, properties.payload(Action::Remove, ""))
+    Step::new(phase, name, summary, properties)
+}
+
+/// Returns the name of the unpacked tree while it is on its way.
+fn tree(context: &Context<'_>) -> Result<String, Failure> {
+    let Some(artifact) = context.artifact("directory") else {
+        return Err(Failure::plugin("the instance has no folder"));
+    };
+    let hex = artifact.digest.rsplit(':').next().unwrap_or_default();
+    Ok(format!("tree-{}", hex.get(..16).unwrap_or(hex)))
 }
 
 /// Returns the hidden folder beside a path that keeps what is on its way there: on the same file system.
@@ -156,7 +125,7 @@ fn place(path: &str) -> String {
 fn stage(context: &Context<'_>, place: &str, tree: &str, ownership: &Ownership) -> Result<Outcome, Failure> {
     let output = ownership.script(context, script!("directory-prepare"), &[place, tree])?;
     if !has_changed(&output)? {
-        return Ok(Outcome::unchanged_with("it is uploaded"));
+        return Ok(Outcome::unchanged_with("uploaded"));
     }
     let options = FileOptions { mode: Some(0o600), as_user: ownership.as_user.clone(), ..FileOptions::default() };
     context.put(&Source::Artifact("directory".to_owned()), &format!("{place}/upload"), &options)?;

@@ -13,7 +13,7 @@ use crate::shared::{Ownership, remove_file};
 
 pub(crate) struct PutFile;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// Where the file goes. A symbolic link there is replaced, not followed.
@@ -44,22 +44,9 @@ pub(crate) struct Properties {
     parents: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Payload {
-    action: Action,
-    with: Properties,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Action {
-    Put,
-    Remove,
-}
-
 impl Kind for PutFile {
     type Properties = Properties;
-    type Payload = Payload;
+    type Payload = Properties;
 
     const SUMMARY: &'static str = "Puts a file in place: given content, a file of the project, or a rendered template.";
     const USAGE: Usage = Usage::Component;
@@ -83,11 +70,11 @@ impl Kind for PutFile {
         if properties.mode.as_ref().is_some_and(|mode| mode.bits().is_none()) {
             problems.push(Problem::new("/mode", "expected permission bits in octal, such as \"0640\""));
         }
-        problems.extend(properties.ownership().problems());
+        properties.ownership().check(&mut problems);
         problems
     }
 
-    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
         Ok(match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", &instance.properties)],
@@ -98,14 +85,15 @@ impl Kind for PutFile {
         })
     }
 
-    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        let Payload { action, with } = payload;
-        match action {
-            Action::Put => with.put(context),
-            Action::Remove => Ok(match remove_file(context, &with.path, with.as_user.as_deref())? {
-                true => Outcome::changed_with(format!("removed {}", with.path)),
-                false => Outcome::unchanged_with(format!("{} was not there", with.path)),
-            }),
+    fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {
+        let path = &properties.path;
+        match context.step_name() {
+            "put" => properties.put(context),
+            "remove" | "remove-old" => {
+                let removed = remove_file(context, path, properties.as_user.as_deref())?;
+                Ok(Outcome::of(removed, format!("{path} is gone")))
+            }
+            _ => Err(context.unknown_step()),
         }
     }
 
@@ -143,27 +131,22 @@ impl Properties {
             None => Source::Text(self.content.clone().unwrap_or_default()),
         };
         let written = context.put(&source, &self.path, &self.ownership().file_options(self.mode.as_ref()))?;
-        Ok(match written.changed {
-            true => Outcome::changed_with(format!("wrote {}", self.path)),
-            false => Outcome::unchanged_with(format!("{} was in place", self.path)),
-        })
+        Ok(Outcome::of(written.changed, format!("{} is in place", self.path)))
     }
 }
 
-fn put(instance: &Instance<Properties>) -> Result<Step<Payload>, Vec<Problem>> {
+fn put(instance: &Instance<'_, Properties>) -> Result<Step, Vec<Problem>> {
     let properties = &instance.properties;
     if let Some(name) = properties.artifact()
         && instance.artifact(name).is_none()
     {
         return Err(vec![Problem::new(format!("/{name}"), "the release does not have this file")]);
     }
-    let payload = Payload { action: Action::Put, with: properties.clone() };
-    Ok(Step::new(Phase::Install, "put", format!("Write {}", properties.path), payload))
+    Ok(Step::new(Phase::Install, "put", format!("Write {}", properties.path), properties))
 }
 
-fn remove(phase: Phase, name: &str, properties: &Properties) -> Step<Payload> {
-    let payload = Payload { action: Action::Remove, with: properties.clone() };
-    Step::new(phase, name, format!("Remove {}", properties.path), payload)
+fn remove(phase: Phase, name: &str, properties: &Properties) -> Step {
+    Step::new(phase, name, format!("Remove {}", properties.path), properties)
 }
 
 /// Returns what is different on the target, as far as that can be told without the content's secrets.

@@ -1,9 +1,7 @@
 //! `ssh/service`: a service under systemd, or under commands of its own.
 
-use std::collections::BTreeMap;
-
 use launchway_sdk::{
-    Cause, Change, Command, Context, Failure, FileOptions, Instance, Kind, Outcome, Phase, Problem, ProjectFile,
+    Cause, Change, Command, Context, Failure, FileOptions, Instance, Kind, Outcome, Pairs, Phase, Problem, ProjectFile,
     Proposal, Report, ResourceResult, ResourceStatus, Run, Setting, Source, Span, Step, Template, Text, Usage,
 };
 #[cfg(not(target_family = "wasm"))]
@@ -12,12 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::service_command::Commands;
 use crate::service_systemd::Systemd;
-use crate::shared::{cwd_problem, env_problems, remove_file, user_problem};
+use crate::shared::{check_cwd, check_env, check_run, check_user, remove_file};
 use crate::waiting::Patience;
 
 pub(crate) struct Service;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What runs the service. Without it: `systemd` where a unit is given, else `command`.
@@ -51,8 +49,8 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Run>,
     /// command: environment variables; they may hold secrets.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    env: BTreeMap<String, Text>,
+    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    env: Pairs<Text>,
     /// command: the folder to run in.
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
@@ -83,18 +81,9 @@ pub(crate) enum Provider {
     Command,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Payload {
-    action: Action,
-    with: Properties,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// What is done to a service.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Action {
-    /// Puts the unit's file in place.
-    WriteUnit,
-    RemoveUnit,
     /// Starts it; if it is up already, it is restarted, since it may run what was there before.
     Start,
     Stop,
@@ -103,9 +92,26 @@ pub(crate) enum Action {
     Enable,
 }
 
+impl Action {
+    const ALL: [Self; 4] = [Self::Start, Self::Stop, Self::Reload, Self::Enable];
+
+    /// Returns the name of the step that does it.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Reload => "reload",
+            Self::Enable => "enable",
+        }
+    }
+}
+
+const WRITE_UNIT: &str = "unit-file";
+const REMOVE_UNIT: &str = "remove-unit-file";
+
 impl Kind for Service {
     type Properties = Properties;
-    type Payload = Payload;
+    type Payload = Properties;
 
     const SUMMARY: &'static str = "Starts, stops, reloads and restarts a service, and watches that it stays up.";
     const USAGE: Usage = Usage::Component;
@@ -115,11 +121,11 @@ impl Kind for Service {
             Provider::Systemd => properties.systemd_problems(),
             Provider::Command => properties.command_problems(),
         };
-        problems.extend(properties.as_user.as_deref().and_then(|user| user_problem("/as", user)));
+        check_user(&mut problems, "/as", properties.as_user.as_deref());
         problems
     }
 
-    fn plan(proposal: &Proposal<Properties>) -> Result<Vec<Step<Payload>>, Vec<Problem>> {
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
         let mut steps = Vec::new();
         match &proposal.change {
@@ -160,22 +166,22 @@ impl Kind for Service {
         Ok(steps)
     }
 
-    fn apply(context: &Context<'_>, payload: Payload) -> Result<Outcome, Failure> {
-        let Payload { action, with } = &payload;
-        match action {
-            Action::WriteUnit => with.write_unit(context),
-            Action::RemoveUnit => with.remove_unit(context),
-            _ => match with.provider() {
-                Provider::Systemd => with.systemd().apply(context, *action),
-                Provider::Command => with.commands().apply(context, *action),
-            },
+    fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {
+        let name = context.step_name();
+        let action = Action::ALL.into_iter().find(|action| action.as_str() == name);
+        match (action, properties.provider()) {
+            (Some(action), Provider::Systemd) => properties.systemd().apply(context, action),
+            (Some(action), Provider::Command) => properties.commands().apply(context, action),
+            (None, _) if name == WRITE_UNIT => properties.write_unit(context),
+            (None, _) if name == REMOVE_UNIT => properties.remove_unit(context),
+            (None, _) => Err(context.unknown_step()),
         }
     }
 
-    fn poll(context: &Context<'_>, payload: Payload, token: &str) -> Result<Outcome, Failure> {
-        match payload.with.provider() {
-            Provider::Systemd => payload.with.systemd().poll(context, token),
-            Provider::Command => payload.with.commands().poll(context, token),
+    fn poll(context: &Context<'_>, properties: Properties, token: &str) -> Result<Outcome, Failure> {
+        match properties.provider() {
+            Provider::Systemd => properties.systemd().poll(context, token),
+            Provider::Command => properties.commands().poll(context, token),
         }
     }
 
@@ -208,10 +214,10 @@ enum Reaction {
     Restart,
 }
 
-fn reaction(proposal: &Proposal<Properties>) -> Result<Reaction, Vec<Problem>> {
+fn reaction(proposal: &Proposal<'_, Properties>) -> Result<Reaction, Vec<Problem>> {
     let properties = &proposal.instance().properties;
     let mut all = Reaction::Nothing;
-    for cause in &proposal.causes {
+    for cause in proposal.causes {
         let one = match cause {
             Cause::Subscription(subscription) => match subscription.word.as_str() {
                 "restart" => Reaction::Restart,
@@ -307,20 +313,14 @@ impl Properties {
         let written = context.put(&Source::Artifact(artifact.to_owned()), &path, &options)?;
         // Even if the file is the same: an earlier attempt may have ended before the reload.
         self.systemd().daemon_reload(context)?;
-        Ok(match written.changed {
-            true => Outcome::changed_with(format!("wrote {path}")),
-            false => Outcome::unchanged_with(format!("{path} was in place")),
-        })
+        Ok(Outcome::of(written.changed, format!("{path} is in place")))
     }
 
     fn remove_unit(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let path = unit_path(&self.unit());
         let removed = remove_file(context, &path, self.as_user.as_deref())?;
         self.systemd().daemon_reload(context)?;
-        Ok(match removed {
-            true => Outcome::changed_with(format!("removed {path}")),
-            false => Outcome::unchanged_with(format!("{path} was not there")),
-        })
+        Ok(Outcome::of(removed, format!("{path} is gone")))
     }
 
     fn systemd_problems(&self) -> Vec<Problem> {
@@ -345,7 +345,7 @@ impl Properties {
             ("env", !self.env.is_empty()),
             ("cwd", self.cwd.is_some()),
         ];
-        problems.extend(foreign_problems(&foreign, "command"));
+        check_foreign(&mut problems, &foreign, "command");
         problems
     }
 
@@ -360,72 +360,74 @@ impl Properties {
                 problems.push(Problem::new("", format!("`{name}` is missing")));
             }
         }
-        let runs = [
+        for (at, run) in [
             ("/start", &self.start),
             ("/stop", &self.stop),
             ("/reload", &self.reload),
             ("/restart", &self.restart),
             ("/status", &self.status),
-        ];
-        problems.extend(runs.into_iter().flat_map(|(at, run)| run.iter().flat_map(move |run| run.problems(at))));
-        problems.extend(env_problems(&self.env));
-        problems.extend(cwd_problem(self.cwd.as_deref()));
+        ] {
+            check_run(&mut problems, at, run.as_ref());
+        }
+        check_env(&mut problems, &self.env);
+        check_cwd(&mut problems, self.cwd.as_deref());
         let foreign = [
             ("unit", self.unit.is_some()),
             ("file", self.file.is_some()),
             ("template", self.template.is_some()),
             ("enable", self.enable.is_some()),
         ];
-        problems.extend(foreign_problems(&foreign, "systemd"));
+        check_foreign(&mut problems, &foreign, "systemd");
         problems
     }
 }
 
-fn foreign_problems(properties: &[(&str, bool)], provider: &str) -> Vec<Problem> {
-    let foreign = properties.iter().filter(|(_, given)| *given);
-    foreign
-        .map(|(name, _)| Problem::new(format!("/{name}"), format!("`{name}` is for `provider: {provider}` only")))
-        .collect()
+/// Adds a problem for each property that is for the other provider.
+fn check_foreign(problems: &mut Vec<Problem>, properties: &[(&str, bool)], provider: &str) {
+    for (name, given) in properties {
+        if *given {
+            let message = format!("`{name}` is for `provider: {provider}` only");
+            problems.push(Problem::new(format!("/{name}"), message));
+        }
+    }
 }
 
 fn unit_path(unit: &str) -> String {
     format!("/etc/systemd/system/{unit}")
 }
 
-fn unit_file(instance: &Instance<Properties>) -> Result<Option<Step<Payload>>, Vec<Problem>> {
+fn unit_file(instance: &Instance<'_, Properties>) -> Result<Option<Step>, Vec<Problem>> {
     let properties = &instance.properties;
     let Some(artifact) = properties.unit_source() else { return Ok(None) };
     if instance.artifact(artifact).is_none() {
         return Err(vec![Problem::new(format!("/{artifact}"), "the release does not have this file")]);
     }
     let summary = format!("Write {}", unit_path(&properties.unit()));
-    let payload = Payload { action: Action::WriteUnit, with: properties.clone() };
-    Ok(Some(Step::new(Phase::Install, "unit-file", summary, payload)))
+    Ok(Some(Step::new(Phase::Install, WRITE_UNIT, summary, properties)))
 }
 
-fn remove_unit_file(properties: &Properties) -> Option<Step<Payload>> {
+fn remove_unit_file(properties: &Properties) -> Option<Step> {
     properties.unit_source()?;
     let summary = format!("Remove {}", unit_path(&properties.unit()));
-    let payload = Payload { action: Action::RemoveUnit, with: properties.clone() };
-    Some(Step::new(Phase::Remove, "remove-unit-file", summary, payload))
+    Some(Step::new(Phase::Remove, REMOVE_UNIT, summary, properties))
 }
 
-fn act(phase: Phase, action: Action, instance: &Instance<Properties>) -> Step<Payload> {
+fn act(phase: Phase, action: Action, instance: &Instance<'_, Properties>) -> Step {
     let properties = &instance.properties;
     let subject = match properties.provider() {
         Provider::Systemd => properties.unit(),
-        Provider::Command => instance.component.clone(),
+        Provider::Command => instance.component().to_owned(),
     };
-    let (name, verb) = match action {
-        Action::Start => ("start", "Start"),
-        Action::Stop => ("stop", "Stop"),
-        Action::Reload => ("reload", "Reload"),
-        Action::Enable if properties.enable == Some(false) => ("enable", "Disable"),
-        Action::Enable | Action::WriteUnit | Action::RemoveUnit => ("enable", "Enable"),
+    let verb = match action {
+        Action::Start => "Start",
+        Action::Stop => "Stop",
+        Action::Reload => "Reload",
+        Action::Enable if properties.enable == Some(false) => "Disable",
+        Action::Enable => "Enable",
     };
-    let payload = Payload { action, with: properties.clone() };
     // Twice: a restart may first wait for the stop.
     let timeout = properties.timeout.duration().saturating_mul(2).saturating_add(properties.settle.duration());
     let margin = Span::from_secs(60).duration();
-    Step::new(phase, name, format!("{verb} {subject}"), payload).timeout(Some(timeout.saturating_add(margin)))
+    Step::new(phase, action.as_str(), format!("{verb} {subject}"), properties)
+        .timeout(Some(timeout.saturating_add(margin)))
 }

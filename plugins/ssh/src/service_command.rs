@@ -1,8 +1,6 @@
 //! A service that commands of its own start and stop.
 
-use std::collections::BTreeMap;
-
-use launchway_sdk::{Command, Context, Failure, Outcome, Run, Text, tail};
+use launchway_sdk::{Command, Context, Failure, Outcome, Pairs, Run, Text};
 
 use crate::service::Action;
 use crate::waiting::{Patience, Stage, Waiting};
@@ -14,7 +12,7 @@ pub(crate) struct Commands<'a> {
     pub(crate) reload: Option<&'a Run>,
     pub(crate) restart: Option<&'a Run>,
     pub(crate) status: Option<&'a Run>,
-    pub(crate) env: &'a BTreeMap<String, Text>,
+    pub(crate) env: &'a Pairs<Text>,
     pub(crate) cwd: Option<&'a str>,
     pub(crate) as_user: Option<&'a str>,
     pub(crate) patience: Patience,
@@ -29,7 +27,7 @@ impl Commands<'_> {
 
     fn command(&self, run: &Run) -> Command {
         let mut command = run.command().as_user(self.as_user);
-        command.env = self.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        command.env = self.env.to_vec();
         command.cwd = self.cwd.map(str::to_owned);
         command
     }
@@ -52,9 +50,7 @@ impl Commands<'_> {
                 self.run(context, self.reload, "reload")?;
                 self.wait(context, Waiting::new(context, Stage::Start))
             }
-            Action::WriteUnit | Action::RemoveUnit | Action::Enable => {
-                Ok(Outcome::unchanged_with("only systemd starts it with the machine"))
-            }
+            Action::Enable => Ok(Outcome::unchanged_with("only systemd starts it with the machine")),
         }
     }
 
@@ -120,10 +116,7 @@ impl Commands<'_> {
     fn explained(&self, context: &Context<'_>, failure: Failure) -> Failure {
         let Some(status) = self.status else { return failure };
         match context.exec(&self.command(status).quiet()) {
-            Ok(output) => {
-                let said = [&output.stdout, &output.stderr].map(|stream| tail(stream.trim_end(), 2_000));
-                failure.detail(said.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n"))
-            }
+            Ok(output) => failure.detail(output.said()),
             Err(_) => failure,
         }
     }

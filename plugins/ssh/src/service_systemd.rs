@@ -38,7 +38,6 @@ impl Systemd {
                 self.set_enabled(context)?;
                 Ok(Outcome::changed_with(if self.enable { "enabled" } else { "disabled" }))
             }
-            Action::WriteUnit | Action::RemoveUnit => Err(Failure::plugin("this is about the unit's file")),
         }
     }
 
@@ -75,10 +74,7 @@ impl Systemd {
         }
         let was_up = state.active != "inactive" && state.active != "failed";
         self.systemctl(context, &["stop", "--", &self.unit])?;
-        Ok(match was_up {
-            true => Outcome::changed_with("stopped"),
-            false => Outcome::unchanged_with("it was down"),
-        })
+        Ok(Outcome::of(was_up, "it is down"))
     }
 
     fn reload(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -166,7 +162,8 @@ fn checked(output: Output, what: &str) -> Result<Output, Failure> {
     if output.exit == Exit::Code(127) {
         return Err(Failure::target("systemctl is not installed on this target").detail(HINT));
     }
-    if output.stderr.contains("not been booted with systemd") || output.stderr.contains("Failed to connect to bus") {
+    const ABSENT: [&str; 2] = ["System has not been booted with systemd", "Failed to connect to bus"];
+    if output.stderr.lines().any(|line| ABSENT.iter().any(|text| line.starts_with(text))) {
         return Err(Failure::target("systemd does not run on this target").detail(HINT));
     }
     output.check(what)

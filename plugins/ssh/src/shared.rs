@@ -1,8 +1,8 @@
 //! What several kinds have in common.
 
-use std::collections::BTreeMap;
-
-use launchway_sdk::{Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Problem, Text};
+use launchway_sdk::{
+    Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Pairs, Problem, Run, Text,
+};
 
 /// As whom a path is written, and whose it is then.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -31,9 +31,11 @@ impl Ownership {
         }
     }
 
-    pub(crate) fn problems(&self) -> Vec<Problem> {
-        let names = [("/owner", &self.owner), ("/group", &self.group), ("/as", &self.as_user)];
-        names.into_iter().filter_map(|(at, name)| user_problem(at, name.as_deref()?)).collect()
+    /// Adds what is wrong with it.
+    pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
+        for (at, name) in [("/owner", &self.owner), ("/group", &self.group), ("/as", &self.as_user)] {
+            check_user(problems, at, name.as_deref());
+        }
     }
 
     /// Runs a script of ours, quietly, as the user who writes; fails if it does.
@@ -62,8 +64,9 @@ fn said_by_script(output: &Output) -> Option<&str> {
     lines.last().filter(|_| output.exit == Exit::Code(GAVE_UP))
 }
 
-/// Returns what is wrong with a user's or group's name.
-pub(crate) fn user_problem(at: &str, name: &str) -> Option<Problem> {
+/// Adds what is wrong with a user's or group's name.
+pub(crate) fn check_user(problems: &mut Vec<Problem>, at: &str, name: Option<&str>) {
+    let Some(name) = name else { return };
     let message = if name.is_empty() {
         "a name can't be empty"
     } else if name.starts_with('-') {
@@ -71,25 +74,28 @@ pub(crate) fn user_problem(at: &str, name: &str) -> Option<Problem> {
     } else if name.chars().any(|c| c.is_control() || c.is_whitespace() || c == ':' || c == '/') {
         "a name can't contain blanks, `:` or `/`"
     } else {
-        return None;
+        return;
     };
-    Some(Problem::new(at, message))
+    problems.push(Problem::new(at, message));
 }
 
-/// Returns what is wrong with the names of environment variables.
-pub(crate) fn env_problems(env: &BTreeMap<String, Text>) -> Vec<Problem> {
-    let good = |name: &str| {
-        let mut characters = name.chars();
-        characters.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
-            && characters.all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
-    env.keys()
-        .filter(|name| !good(name))
-        .map(|name| {
-            Problem::new(pointer("/env", name), format!("`{name}` is no name of an environment variable"))
-                .hint("letters, digits and `_`, not beginning with a digit")
-        })
-        .collect()
+/// Adds what is wrong with a command.
+pub(crate) fn check_run(problems: &mut Vec<Problem>, at: &str, run: Option<&Run>) {
+    if let Some(run) = run {
+        problems.append(&mut run.problems(at));
+    }
+}
+
+/// Adds what is wrong with the names of environment variables.
+pub(crate) fn check_env(problems: &mut Vec<Problem>, env: &Pairs<Text>) {
+    for name in env.names() {
+        let usable = |c: u8| c.is_ascii_alphanumeric() || c == b'_';
+        if name.is_empty() || !name.bytes().all(usable) || name.as_bytes()[0].is_ascii_digit() {
+            let message = format!("`{name}` is no name of an environment variable");
+            let hint = "letters, digits and `_`, not beginning with a digit";
+            problems.push(Problem::new(pointer("/env", name), message).hint(hint));
+        }
+    }
 }
 
 /// Returns the JSON Pointer of a key below another.
@@ -97,10 +103,11 @@ pub(crate) fn pointer(parent: &str, key: &str) -> String {
     format!("{parent}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
-/// Returns what is wrong with a folder to work in.
-pub(crate) fn cwd_problem(cwd: Option<&str>) -> Option<Problem> {
-    cwd.filter(|cwd| !cwd.starts_with('/') || cwd.contains('\0'))
-        .map(|_| Problem::new("/cwd", "the folder must be an absolute path"))
+/// Adds what is wrong with a folder to work in.
+pub(crate) fn check_cwd(problems: &mut Vec<Problem>, cwd: Option<&str>) {
+    if cwd.is_some_and(|cwd| !cwd.starts_with('/') || cwd.contains('\0')) {
+        problems.push(Problem::new("/cwd", "the folder must be an absolute path"));
+    }
 }
 
 /// Returns the answer of a script of ours that prints `changed` or `unchanged` as its last line.
@@ -130,12 +137,18 @@ pub(crate) fn remove_file(context: &Context<'_>, path: &str, as_user: Option<&st
 mod tests {
     use super::*;
 
+    fn problems(check: impl FnOnce(&mut Vec<Problem>)) -> usize {
+        let mut all = Vec::new();
+        check(&mut all);
+        all.len()
+    }
+
     #[test]
     fn names_that_could_be_options_are_refused() {
         for name in ["", "-R", "a b", "a:b", "a\nb", "a/b"] {
-            assert!(user_problem("/owner", name).is_some(), "{name:?}");
+            assert_eq!(problems(|all| check_user(all, "/owner", Some(name))), 1, "{name:?}");
         }
-        assert_eq!(user_problem("/owner", "www-data"), None);
+        assert_eq!(problems(|all| check_user(all, "/owner", Some("www-data"))), 0);
     }
 
     #[test]
@@ -151,10 +164,10 @@ mod tests {
 
     #[test]
     fn only_portable_variables_pass() {
-        let env = |name: &str| BTreeMap::from([(name.to_owned(), Text::from("x"))]);
+        let env = |name: &str| Pairs::from_iter([(name.to_owned(), Text::from("x"))]);
         for name in ["", "1A", "A-B", "A B", "LD=X", "Ä"] {
-            assert_eq!(env_problems(&env(name)).len(), 1, "{name:?}");
+            assert_eq!(problems(|all| check_env(all, &env(name))), 1, "{name:?}");
         }
-        assert_eq!(env_problems(&env("_A1")), []);
+        assert_eq!(problems(|all| check_env(all, &env("_A1"))), 0);
     }
 }

@@ -2,51 +2,66 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
+
+use crate::wire;
 use crate::{Artifact, Cause, Phase};
 
 /// A component on a target, with its properties read.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Instance<P> {
-    pub application: String,
-    pub version: String,
-    pub component: String,
-    pub target: String,
+pub struct Instance<'a, P> {
     pub properties: P,
-    pub artifacts: Vec<Artifact>,
+    pub(crate) wire: &'a wire::Instance,
 }
 
-impl<P> Instance<P> {
+impl<P> Instance<'_, P> {
+    pub fn application(&self) -> &str {
+        &self.wire.application
+    }
+
+    pub fn version(&self) -> &str {
+        &self.wire.version
+    }
+
+    pub fn component(&self) -> &str {
+        &self.wire.component
+    }
+
+    pub fn target(&self) -> &str {
+        &self.wire.target
+    }
+
     /// Returns the artifact that a property names.
     pub fn artifact(&self, property: &str) -> Option<&Artifact> {
-        self.artifacts.iter().find(|artifact| artifact.name == property)
+        self.wire.artifacts.iter().find(|artifact| artifact.name == property)
     }
 }
 
 /// What happens to an instance.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Change<P> {
-    Create(Instance<P>),
+pub enum Change<'a, P> {
+    Create(Instance<'a, P>),
     Update {
-        previous: Instance<P>,
-        desired: Instance<P>,
+        previous: Instance<'a, P>,
+        desired: Instance<'a, P>,
     },
-    Delete(Instance<P>),
+    Delete(Instance<'a, P>),
     /// Unchanged itself; only the causes matter.
-    Refresh(Instance<P>),
+    Refresh(Instance<'a, P>),
     /// An action: run once, no state.
-    Act(Instance<P>),
+    Act(Instance<'a, P>),
 }
 
 /// A change and why it happens.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Proposal<P> {
-    pub change: Change<P>,
-    pub causes: Vec<Cause>,
+pub struct Proposal<'a, P> {
+    pub change: Change<'a, P>,
+    pub causes: &'a [Cause],
 }
 
-impl<P> Proposal<P> {
+impl<'a, P> Proposal<'a, P> {
     /// Returns the instance as it shall be, or as it was if it goes.
-    pub fn instance(&self) -> &Instance<P> {
+    pub fn instance(&self) -> &Instance<'a, P> {
         match &self.change {
             Change::Create(instance)
             | Change::Delete(instance)
@@ -67,46 +82,48 @@ impl<P> Proposal<P> {
 
 /// The smallest tracked thing done.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Step<T> {
-    /// Unique within the instance, stable from plan to plan.
-    pub name: String,
-    pub phase: Phase,
-    /// Imperative, for people.
-    pub summary: String,
-    /// The kind's own, handed back when the step runs.
-    pub payload: T,
-    /// A second run does no harm.
-    pub idempotent: bool,
-    /// Named locks to hold.
-    pub locks: Vec<String>,
-    /// Bounds one attempt, waiting included.
-    pub timeout: Option<Duration>,
+pub struct Step {
+    pub(crate) wire: wire::Step,
+    /// Why the payload could not be written.
+    pub(crate) problem: Option<String>,
 }
 
-impl<T> Step<T> {
-    /// Returns an idempotent step.
-    pub fn new(phase: Phase, name: impl Into<String>, summary: impl Into<String>, payload: T) -> Self {
-        Self {
-            name: name.into(),
-            phase,
-            summary: summary.into(),
-            payload,
-            idempotent: true,
-            locks: Vec::new(),
-            timeout: None,
-        }
+impl Step {
+    /// Returns an idempotent step. Its name is unique within the instance and stable from plan to plan; its summary is
+    /// imperative, for people; its payload is handed back when it runs.
+    pub fn new(phase: Phase, name: &str, summary: impl Into<String>, payload: &impl Serialize) -> Self {
+        Self::with_payload(phase, name, summary.into(), serde_json::to_string(payload))
+    }
+
+    /// The part that does not depend on the payload's type.
+    fn with_payload(phase: Phase, name: &str, summary: String, payload: serde_json::Result<String>) -> Self {
+        let (payload, problem) = match payload {
+            Ok(payload) => (payload, None),
+            Err(error) => (String::new(), Some(error.to_string())),
+        };
+        let name = name.to_owned();
+        let (idempotent, locks, timeout_ms) = (true, Vec::new(), None);
+        Self { wire: wire::Step { name, phase, summary, payload, idempotent, locks, timeout_ms }, problem }
     }
 
     /// Says whether a second run does no harm.
     #[must_use]
     pub fn idempotent(mut self, idempotent: bool) -> Self {
-        self.idempotent = idempotent;
+        self.wire.idempotent = idempotent;
         self
     }
 
+    /// Bounds one attempt, waiting included.
     #[must_use]
     pub fn timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.timeout = timeout;
+        self.wire.timeout_ms = timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        self
+    }
+
+    /// Names a lock to hold, such as `puppetserver:prod`.
+    #[must_use]
+    pub fn lock(mut self, name: impl Into<String>) -> Self {
+        self.wire.locks.push(name.into());
         self
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::json::from_json;
+use crate::json::{JsonError, from_json};
 use crate::wire;
 use crate::{
     Artifact, Command, Failure, FileOptions, FileStatus, Level, Output, Request, Response, Source, Vantage, Written,
@@ -37,13 +37,14 @@ pub type HostRef<'a> = &'a crate::ComponentHost;
 pub struct Context<'a> {
     host: HostRef<'a>,
     instance: &'a wire::Instance,
-    idempotent: bool,
+    /// None while inspecting.
+    step: Option<&'a wire::Step>,
 }
 
 impl<'a> Context<'a> {
     #[doc(hidden)]
-    pub fn new(host: HostRef<'a>, instance: &'a wire::Instance, idempotent: bool) -> Self {
-        Self { host, instance, idempotent }
+    pub fn new(host: HostRef<'a>, instance: &'a wire::Instance, step: Option<&'a wire::Step>) -> Self {
+        Self { host, instance, step }
     }
 
     /// Returns the instance as the contract has it: its properties are JSON text.
@@ -53,8 +54,7 @@ impl<'a> Context<'a> {
 
     /// Returns the instance's properties.
     pub fn properties<P: DeserializeOwned>(&self) -> Result<P, Failure> {
-        from_json(&self.instance.properties)
-            .map_err(|error| Failure::plugin(format!("can't read the properties: {error}")))
+        from_json(&self.instance.properties).map_err(unreadable)
     }
 
     /// Returns the artifact that a property names.
@@ -64,7 +64,17 @@ impl<'a> Context<'a> {
 
     /// Whether a second run of the step does no harm.
     pub fn is_idempotent(&self) -> bool {
-        self.idempotent
+        self.step.is_none_or(|step| step.idempotent)
+    }
+
+    /// Returns the running step's name: what tells the steps of a kind apart.
+    pub fn step_name(&self) -> &str {
+        self.step.map_or("", |step| &step.name)
+    }
+
+    /// Returns the failure for a step that the kind does not know.
+    pub fn unknown_step(&self) -> Failure {
+        Failure::plugin(format!("there is no step `{}`", self.step_name()))
     }
 
     pub fn info(&self, message: &str) {
@@ -118,4 +128,10 @@ impl<'a> Context<'a> {
     pub fn connect(&self, address: &str, port: u16, timeout: Duration, from: Vantage) -> Result<(), Failure> {
         self.host.connect(address, port, timeout, from)
     }
+}
+
+#[cold]
+#[inline(never)]
+fn unreadable(error: JsonError) -> Failure {
+    Failure::plugin(format!("can't read the properties: {error}"))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::failure::tail;
 pub use crate::wire::{Exit, FileOptions, FileType, Output, Status as FileStatus, Written};
 use crate::{Failure, Part, Text, Vantage};
 
@@ -58,6 +59,18 @@ impl Command {
 impl Output {
     pub fn success(&self) -> bool {
         self.exit == Exit::Code(0)
+    }
+
+    /// Returns the last part of what it printed to both streams.
+    pub fn said(&self) -> String {
+        const LIMIT: usize = 2_000;
+        let mut said = tail(self.stdout.trim_end(), LIMIT).to_owned();
+        let errors = tail(self.stderr.trim_end(), LIMIT);
+        if !said.is_empty() && !errors.is_empty() {
+            said.push('\n');
+        }
+        said.push_str(errors);
+        said
     }
 
     /// Returns the failure for a command that ended with anything but 0.

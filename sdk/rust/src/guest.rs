@@ -149,7 +149,7 @@ macro_rules! component {
             }
             fn plan(proposals: Vec<wire::Proposal>) -> Vec<Result<Vec<wire::Step>, Vec<wire::Problem>>> {
                 $crate::report_panics();
-                proposals.into_iter().map(|proposal| $plugin.plan(proposal)).collect()
+                proposals.iter().map(|proposal| $plugin.plan(proposal)).collect()
             }
         }
 

@@ -41,8 +41,16 @@ impl serde::de::Error for JsonError {
 
 /// Reads a JSON text.
 pub fn from_json<T: DeserializeOwned>(text: &str) -> Result<T, JsonError> {
-    let value: Value = serde_json::from_str(text).map_err(|_| JsonError("this is no JSON".to_owned()))?;
-    T::deserialize(Reader(&value))
+    from_value(&parse(text)?)
+}
+
+#[inline(never)]
+pub(crate) fn parse(text: &str) -> Result<Value, JsonError> {
+    serde_json::from_str(text).map_err(|_| JsonError("this is no JSON".to_owned()))
+}
+
+pub(crate) fn from_value<T: DeserializeOwned>(value: &Value) -> Result<T, JsonError> {
+    T::deserialize(Reader(value))
 }
 
 #[derive(Clone, Copy)]

@@ -21,7 +21,8 @@ impl<T> Described for T {}
 pub trait Kind {
     /// What stands under `with:`. The host has checked it against the schema.
     type Properties: DeserializeOwned + Described;
-    /// What a step needs to know, handed back when it runs; part of the plan, so no secrets but handles.
+    /// What a step needs to know, handed back when it runs; part of the plan, so no secrets but handles. Often the
+    /// properties themselves: steps are told apart by their names.
     type Payload: Serialize + DeserializeOwned;
 
     /// One line for people.
@@ -37,7 +38,7 @@ pub trait Kind {
     }
 
     /// Returns the steps of a change.
-    fn plan(proposal: &Proposal<Self::Properties>) -> Result<Vec<Step<Self::Payload>>, Vec<Problem>>;
+    fn plan(proposal: &Proposal<'_, Self::Properties>) -> Result<Vec<Step>, Vec<Problem>>;
 
     /// Carries a step out.
     fn apply(context: &Context<'_>, payload: Self::Payload) -> Result<Outcome, Failure>;

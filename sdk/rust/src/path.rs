@@ -59,7 +59,7 @@ pub fn path_problems(at: &str, path: &str) -> Vec<Problem> {
         "the path can't contain `.` or `..`"
     } else if path.ends_with('/') {
         "the path can't end with `/`"
-    } else if path.contains("//") {
+    } else if path.split('/').skip(1).any(str::is_empty) {
         "the path can't contain `//`"
     } else if is_protected(path) {
         "this folder belongs to the system"

@@ -1,10 +1,13 @@
 //! A plugin as a table of kinds, free of their types.
 
+use serde_json::Value;
+
 use crate::context::HostRef;
-use crate::json::{JsonError, from_json};
+use crate::json::{JsonError, from_value, parse};
 use crate::wire;
 use crate::{
-    Change, Context, Failure, Instance, Kind, Outcome, Problem, Proposal, Report, RollbackRule, RunRule, Usage, Verdict,
+    Change, Context, Failure, Instance, Kind, Outcome, Problem, Proposal, Report, RollbackRule, RunRule, Step, Usage,
+    Verdict,
 };
 
 /// A plugin: what it says of itself, and its kinds.
@@ -28,15 +31,18 @@ pub struct KindEntry {
     pub usage: Usage,
     pub run: RunRule,
     pub on_rollback: RollbackRule,
-    validate: fn(&str) -> Vec<Problem>,
-    plan: fn(wire::Proposal) -> Result<Vec<wire::Step>, Vec<Problem>>,
-    apply: fn(&Context<'_>, &str) -> Result<Outcome, Failure>,
-    poll: fn(&Context<'_>, &str, &str) -> Result<Outcome, Failure>,
-    probe: fn(&Context<'_>, &str) -> Result<Verdict, Failure>,
+    validate: fn(&Value) -> Result<Vec<Problem>, JsonError>,
+    plan: PlanFunction,
+    apply: fn(&Context<'_>, &Value) -> Result<Outcome, Failure>,
+    poll: fn(&Context<'_>, &Value, &str) -> Result<Outcome, Failure>,
+    probe: fn(&Context<'_>, &Value) -> Result<Verdict, Failure>,
     inspect: fn(&Context<'_>) -> Result<Report, Failure>,
     #[cfg(not(target_family = "wasm"))]
     pub(crate) generate_schema: fn() -> serde_json::Value,
 }
+
+/// Plans a change of an instance whose properties are parsed, the previous ones as well for an update.
+type PlanFunction = fn(&wire::Proposal, &Value, Option<&Value>) -> Result<Vec<Step>, Vec<Problem>>;
 
 impl KindEntry {
     #[doc(hidden)]
@@ -82,22 +88,36 @@ impl Plugin {
     }
 
     pub fn validate(&self, kind: &str, properties: &str) -> Vec<Problem> {
-        match self.kind(kind) {
-            Some(kind) => (kind.validate)(properties),
-            None => vec![self.unknown_kind(kind)],
-        }
+        let Some(kind) = self.kind(kind) else { return vec![self.unknown_kind(kind)] };
+        let problems = parse(properties).and_then(|properties| (kind.validate)(&properties));
+        problems.unwrap_or_else(|error| vec![unreadable(&error)])
     }
 
-    pub fn plan(&self, proposal: wire::Proposal) -> Result<Vec<wire::Step>, Vec<Problem>> {
-        let name = &instance_of(&proposal.change).kind;
-        match self.kind(name) {
-            Some(kind) => (kind.plan)(proposal),
-            None => Err(vec![self.unknown_kind(name)]),
+    pub fn plan(&self, proposal: &wire::Proposal) -> Result<Vec<wire::Step>, Vec<Problem>> {
+        let (instance, previous) = match &proposal.change {
+            wire::Change::Create(instance)
+            | wire::Change::Delete(instance)
+            | wire::Change::Refresh(instance)
+            | wire::Change::Act(instance) => (instance, None),
+            wire::Change::Update(update) => (&update.desired, Some(&update.previous)),
+        };
+        let kind = self.kind(&instance.kind).ok_or_else(|| vec![self.unknown_kind(&instance.kind)])?;
+        let read = |instance: &wire::Instance| parse(&instance.properties).map_err(|error| vec![unreadable(&error)]);
+        let (properties, previous) = (read(instance)?, previous.map(read).transpose()?);
+        let mut steps = Vec::new();
+        for step in (kind.plan)(proposal, &properties, previous.as_ref())? {
+            if let Some(problem) = step.problem {
+                let problem = format!("can't write the payload of `{}`: {problem}", step.wire.name);
+                return Err(vec![Problem::new("", problem)]);
+            }
+            steps.push(step.wire);
         }
+        Ok(steps)
     }
 
     pub fn apply(&self, host: HostRef<'_>, instance: &wire::Instance, step: &wire::Step) -> Result<Outcome, Failure> {
-        (self.kind_to_run(instance)?.apply)(&Context::new(host, instance, step.idempotent), &step.payload)
+        let context = Context::new(host, instance, Some(step));
+        (self.kind_to_run(instance)?.apply)(&context, &payload(step)?)
     }
 
     pub fn poll(
@@ -107,15 +127,17 @@ impl Plugin {
         step: &wire::Step,
         token: &str,
     ) -> Result<Outcome, Failure> {
-        (self.kind_to_run(instance)?.poll)(&Context::new(host, instance, step.idempotent), &step.payload, token)
+        let context = Context::new(host, instance, Some(step));
+        (self.kind_to_run(instance)?.poll)(&context, &payload(step)?, token)
     }
 
     pub fn probe(&self, host: HostRef<'_>, instance: &wire::Instance, step: &wire::Step) -> Result<Verdict, Failure> {
-        (self.kind_to_run(instance)?.probe)(&Context::new(host, instance, step.idempotent), &step.payload)
+        let context = Context::new(host, instance, Some(step));
+        (self.kind_to_run(instance)?.probe)(&context, &payload(step)?)
     }
 
     pub fn inspect(&self, host: HostRef<'_>, instance: &wire::Instance) -> Result<Report, Failure> {
-        (self.kind_to_run(instance)?.inspect)(&Context::new(host, instance, true))
+        (self.kind_to_run(instance)?.inspect)(&Context::new(host, instance, None))
     }
 
     pub fn kind(&self, name: &str) -> Option<&KindEntry> {
@@ -131,83 +153,62 @@ impl Plugin {
     }
 }
 
-fn instance_of(change: &wire::Change) -> &wire::Instance {
-    match change {
-        wire::Change::Create(instance)
-        | wire::Change::Delete(instance)
-        | wire::Change::Refresh(instance)
-        | wire::Change::Act(instance) => instance,
-        wire::Change::Update(update) => &update.desired,
-    }
+fn validate<K: Kind>(properties: &Value) -> Result<Vec<Problem>, JsonError> {
+    Ok(K::validate(&from_value(properties)?))
 }
 
-fn validate<K: Kind>(properties: &str) -> Vec<Problem> {
-    match from_json(properties) {
-        Ok(properties) => K::validate(&properties),
-        Err(error) => vec![unreadable(&error)],
-    }
-}
-
-fn plan<K: Kind>(proposal: wire::Proposal) -> Result<Vec<wire::Step>, Vec<Problem>> {
-    let change = match proposal.change {
-        wire::Change::Create(instance) => Change::Create(read(instance)?),
-        wire::Change::Update(update) => {
-            Change::Update { previous: read(update.previous)?, desired: read(update.desired)? }
-        }
-        wire::Change::Delete(instance) => Change::Delete(read(instance)?),
-        wire::Change::Refresh(instance) => Change::Refresh(read(instance)?),
-        wire::Change::Act(instance) => Change::Act(read(instance)?),
+fn plan<K: Kind>(
+    proposal: &wire::Proposal,
+    properties: &Value,
+    previous: Option<&Value>,
+) -> Result<Vec<Step>, Vec<Problem>> {
+    let properties = read::<K>(properties)?;
+    let change = match &proposal.change {
+        wire::Change::Create(wire) => Change::Create(Instance { properties, wire }),
+        wire::Change::Delete(wire) => Change::Delete(Instance { properties, wire }),
+        wire::Change::Refresh(wire) => Change::Refresh(Instance { properties, wire }),
+        wire::Change::Act(wire) => Change::Act(Instance { properties, wire }),
+        wire::Change::Update(update) => Change::Update {
+            previous: Instance { properties: read::<K>(previous.unwrap_or(&Value::Null))?, wire: &update.previous },
+            desired: Instance { properties, wire: &update.desired },
+        },
     };
-    let steps = K::plan(&Proposal { change, causes: proposal.causes })?;
-    steps.into_iter().map(write).collect()
+    K::plan(&Proposal { change, causes: &proposal.causes })
 }
 
-fn read<P: serde::de::DeserializeOwned>(instance: wire::Instance) -> Result<Instance<P>, Vec<Problem>> {
-    let properties = from_json(&instance.properties).map_err(|error| vec![unreadable(&error)])?;
-    Ok(Instance {
-        application: instance.application,
-        version: instance.version,
-        component: instance.component,
-        target: instance.target,
-        properties,
-        artifacts: instance.artifacts,
-    })
+#[inline(never)]
+fn read<K: Kind>(properties: &Value) -> Result<K::Properties, Vec<Problem>> {
+    from_value(properties).map_err(|error| vec![unreadable(&error)])
 }
 
-fn write<T: serde::Serialize>(step: crate::Step<T>) -> Result<wire::Step, Vec<Problem>> {
-    let payload = serde_json::to_string(&step.payload)
-        .map_err(|error| vec![Problem::new("", format!("can't write the step's payload: {error}"))])?;
-    Ok(wire::Step {
-        name: step.name,
-        phase: step.phase,
-        summary: step.summary,
-        payload,
-        idempotent: step.idempotent,
-        locks: step.locks,
-        timeout_ms: step.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
-    })
+fn apply<K: Kind>(context: &Context<'_>, payload: &Value) -> Result<Outcome, Failure> {
+    K::apply(context, from_value(payload).map_err(unreadable_payload)?)
 }
 
-fn apply<K: Kind>(context: &Context<'_>, payload: &str) -> Result<Outcome, Failure> {
-    K::apply(context, payload_of::<K>(payload)?)
+fn poll<K: Kind>(context: &Context<'_>, payload: &Value, token: &str) -> Result<Outcome, Failure> {
+    K::poll(context, from_value(payload).map_err(unreadable_payload)?, token)
 }
 
-fn poll<K: Kind>(context: &Context<'_>, payload: &str, token: &str) -> Result<Outcome, Failure> {
-    K::poll(context, payload_of::<K>(payload)?, token)
-}
-
-fn probe<K: Kind>(context: &Context<'_>, payload: &str) -> Result<Verdict, Failure> {
-    K::probe(context, payload_of::<K>(payload)?)
+fn probe<K: Kind>(context: &Context<'_>, payload: &Value) -> Result<Verdict, Failure> {
+    K::probe(context, from_value(payload).map_err(unreadable_payload)?)
 }
 
 fn inspect<K: Kind>(context: &Context<'_>) -> Result<Report, Failure> {
     K::inspect(context, context.properties()?)
 }
 
-fn payload_of<K: Kind>(payload: &str) -> Result<K::Payload, Failure> {
-    from_json(payload).map_err(|error| Failure::plugin(format!("can't read the step's payload: {error}")))
+fn payload(step: &wire::Step) -> Result<Value, Failure> {
+    parse(&step.payload).map_err(unreadable_payload)
 }
 
+#[cold]
+#[inline(never)]
+fn unreadable_payload(error: JsonError) -> Failure {
+    Failure::plugin(format!("can't read the step's payload: {error}"))
+}
+
+#[cold]
+#[inline(never)]
 fn unreadable(error: &JsonError) -> Problem {
     Problem::new("", format!("can't read the properties: {error}"))
 }

@@ -8,10 +8,21 @@ use serde_json::Value;
 
 use crate::{KindEntry, Plugin};
 
-/// Returns a kind's schema as its types say, in the form in which it is committed.
+/// Returns a kind's schema as its types say, in the form in which it is committed and shipped: a line per property.
 pub fn text(kind: &KindEntry) -> String {
-    let mut text = serde_json::to_string_pretty(&(kind.generate_schema)()).expect("a schema is plain JSON");
-    text.push('\n');
+    let schema = (kind.generate_schema)();
+    let entries = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    let mut text = String::from("{\n\"properties\":{\n");
+    let properties: Vec<String> = entries(&schema["properties"])
+        .iter()
+        .map(|(name, value)| format!("{}:{value}", Value::from(name.as_str())))
+        .collect();
+    text.push_str(&properties.join(",\n"));
+    text.push_str("\n}");
+    for (name, value) in entries(&schema).iter().filter(|(name, _)| *name != "properties") {
+        text.push_str(&format!(",\n{}:{value}", Value::from(name.as_str())));
+    }
+    text.push_str("\n}\n");
     text
 }
 

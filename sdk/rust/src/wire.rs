@@ -19,6 +19,12 @@ impl Report {
 }
 
 impl Outcome {
+    /// Says whether the step changed something, and how things are now.
+    pub fn of(changed: bool, summary: impl Into<String>) -> Self {
+        let report = Report::new(summary);
+        if changed { Self::Changed(report) } else { Self::Unchanged(report) }
+    }
+
     /// Says that the step changed something.
     pub fn changed_with(summary: impl Into<String>) -> Self {
         Self::Changed(Report::new(summary))

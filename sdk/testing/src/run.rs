@@ -49,12 +49,12 @@ impl Runner<'_> {
             causes: round.causes.iter().map(Into::into).collect(),
         };
         let mut answer = match self.plugin.validate(self.kind, &desired.properties) {
-            problems if problems.is_empty() => self.plugin.plan(proposal.clone()),
+            problems if problems.is_empty() => self.plugin.plan(&proposal),
             problems => Err(problems),
         };
         if answer.is_ok() {
             self.check_schema(&round.instance)?;
-            let again = self.plugin.plan(proposal);
+            let again = self.plugin.plan(&proposal);
             if answer != again {
                 return Err("planned twice, it gives two plans".to_owned());
             }

@@ -1,4 +1,4 @@
-# Put before the other scripts. Exit status 90 says: the last line on standard error is for people.
+# 90: the last line is for people.
 umask 022
 LC_ALL=C
 export LC_ALL
