@@ -262,13 +262,19 @@ impl Digest {
 
     /// Returns the 64 hex digits without the algorithm's name.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex_digits(&self.0)
     }
 
     /// Returns the first 8 hex digits, for people and for folder names.
     pub fn short(&self) -> String {
-        self.0[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+        hex_digits(&self.0[..4])
     }
+}
+
+/// Digests are written by the hundred thousand, so this takes no detour over `format!`.
+fn hex_digits(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|nibble| char::from(DIGITS[usize::from(nibble)])).collect()
 }
 
 impl fmt::Display for Digest {
