@@ -6,13 +6,13 @@ use launchway_sdk::{
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::patience::{Patience, Try, default_deadline, default_interval, default_successes, default_timeout};
 
 pub(crate) struct CommandCheck;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What to run: a script for `/bin/sh -eu`, or a list of a program and its arguments.
@@ -31,7 +31,7 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
     /// Run as this user.
-    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "as")]
     as_user: Option<String>,
     /// How many failed tries are forgiven; as many as fit into the deadline if not given.
     #[serde(skip_serializing_if = "Option::is_none")]

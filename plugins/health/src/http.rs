@@ -5,7 +5,7 @@ use launchway_sdk::{
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::answer::{Expectation, Statuses};
@@ -13,7 +13,7 @@ use crate::patience::{Patience, Try, default_deadline, default_interval, default
 
 pub(crate) struct HttpCheck;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What to ask, such as `http://${target.address}:8080/health`.
@@ -71,8 +71,8 @@ fn default_method() -> String {
 }
 
 /// A text or several.
-#[derive(Default, Serialize)]
-#[serde(transparent)]
+#[derive(Default)]
+#[cfg_attr(not(target_family = "wasm"), derive(serde::Serialize), serde(transparent))]
 pub(crate) struct Texts(Vec<String>);
 
 impl<'de> Deserialize<'de> for Texts {
@@ -113,11 +113,11 @@ impl JsonSchema for Texts {
     }
 }
 
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct TlsProperties {
     /// Certificates in PEM to trust in addition to the system's.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     ca: Option<String>,
     /// Accept any certificate.
     #[serde(default)]
@@ -125,7 +125,7 @@ pub(crate) struct TlsProperties {
 }
 
 /// From where a connection is made.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Side {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use launchway_sdk::{Change, Context, Failure, Fault, Outcome, Phase, Problem, Proposal, Setting, Span, Step, Wait};
-use serde::Serialize;
 
 /// When a check gives up, and when it is content.
 #[derive(Clone, Copy)]
@@ -132,14 +131,13 @@ impl Patience {
     }
 
     /// Returns the one step of a check.
-    pub(crate) fn step<P: Serialize>(self, proposal: &Proposal<'_, P>, summary: String) -> Vec<Step> {
+    pub(crate) fn step<P>(self, proposal: &Proposal<'_, P>, summary: String) -> Vec<Step> {
         if matches!(proposal.change, Change::Delete(_)) {
             return Vec::new();
         }
-        let payload = &proposal.instance().properties;
         let margin = Duration::from_secs(30);
         let timeout = self.deadline.duration().saturating_add(self.timeout.duration()).saturating_add(margin);
-        vec![Step::new(Phase::Verify, "check", summary, payload).timeout(Some(timeout))]
+        vec![Step::of(proposal.instance(), Phase::Verify, "check", summary).timeout(Some(timeout))]
     }
 
     pub(crate) fn problems(self) -> Vec<Problem> {

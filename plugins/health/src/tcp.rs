@@ -3,14 +3,14 @@
 use launchway_sdk::{Context, Failure, Kind, Outcome, Problem, Proposal, RunRule, Setting, Span, Step, Usage};
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::http::Side;
 use crate::patience::{Patience, Try, default_deadline, default_interval, default_successes, default_timeout};
 
 pub(crate) struct TcpCheck;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// The host name or address to connect to, such as `${target.address}`.

@@ -6,14 +6,14 @@ use launchway_sdk::{
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::archive_format::{Format, MAGIC_LENGTH};
 use crate::shared::{Ownership, has_changed, script};
 
 pub(crate) struct Archive;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// The release's archive: a name under `artifacts:`. It is a tar (plain, gzip, bzip2, xz or zstd) or a zip, as
@@ -35,7 +35,7 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     /// Unpack as this user.
-    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "as")]
     as_user: Option<String>,
 }
 
@@ -59,11 +59,11 @@ impl Kind for Archive {
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
         Ok(match &proposal.change {
-            Change::Delete(_) => vec![remove(Phase::Remove, "remove", &instance.properties)],
+            Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
                 let mut steps = deploy(instance)?;
                 // Ahead of the pruning, which is for after the commit.
-                steps.insert(2, remove(Phase::Start, "remove-old", &previous.properties));
+                steps.insert(2, remove(Phase::Start, "remove-old", previous));
                 steps
             }
             _ => deploy(instance)?,
@@ -170,14 +170,14 @@ fn deploy(instance: &Instance<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>
     let switch = format!("Switch {path}/current to {release}");
     let prune = format!("Keep {} releases in {path}", properties.keep.0);
     Ok(vec![
-        Step::new(Phase::Stage, "unpack", unpack, properties),
-        Step::new(Phase::Start, "switch", switch, properties),
-        Step::new(Phase::Finish, "prune", prune, properties),
+        Step::of(instance, Phase::Stage, "unpack", unpack),
+        Step::of(instance, Phase::Start, "switch", switch),
+        Step::of(instance, Phase::Finish, "prune", prune),
     ])
 }
 
-fn remove(phase: Phase, name: &str, properties: &Properties) -> Step {
-    Step::new(phase, name, format!("Remove the releases in {}", properties.path), properties)
+fn remove(phase: Phase, name: &str, instance: &Instance<'_, Properties>) -> Step {
+    Step::of(instance, phase, name, format!("Remove the releases in {}", instance.properties.path))
 }
 
 /// Returns the name of a release's folder: `<version>-<digest8>`.

@@ -1,18 +1,18 @@
 //! `ssh/command`: runs a command when its definition changes.
 
 use launchway_sdk::{
-    Change, Command, Context, Exit, Failure, Kind, Outcome, Output, Pairs, Phase, Problem, Proposal, Report,
+    Change, Command, Context, Exit, Failure, Instance, Kind, Outcome, Output, Pairs, Phase, Problem, Proposal, Report,
     ResourceResult, ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::shared::{check_cwd, check_env, check_run, check_user};
 
 pub(crate) struct RunCommand;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What to run: a script for `/bin/sh -eu`, or a list of a program and its arguments.
@@ -27,7 +27,7 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<Run>,
     /// Environment variables; they may hold secrets.
-    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    #[serde(default)]
     env: Pairs<Text>,
     /// What the command reads on its standard input; it may hold secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -36,7 +36,7 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
     /// Run as this user.
-    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "as")]
     as_user: Option<String>,
     /// How long the command may take, such as `30s` or `5m`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,10 +66,11 @@ impl Kind for RunCommand {
     }
 
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
-        let properties = &proposal.instance().properties;
         Ok(match &proposal.change {
-            Change::Delete(_) => undo(properties).into_iter().collect(),
-            Change::Create(_) | Change::Update { .. } | Change::Refresh(_) | Change::Act(_) => vec![run(properties)],
+            Change::Delete(_) => undo(proposal.instance()).into_iter().collect(),
+            Change::Create(_) | Change::Update { .. } | Change::Refresh(_) | Change::Act(_) => {
+                vec![run(proposal.instance())]
+            }
         })
     }
 
@@ -112,16 +113,18 @@ impl Kind for RunCommand {
     }
 }
 
-fn run(properties: &Properties) -> Step {
+fn run(instance: &Instance<'_, Properties>) -> Step {
+    let properties = &instance.properties;
     let guarded = properties.unless.is_some() || properties.creates.is_some();
-    Step::new(Phase::Start, "run", format!("Run {}", properties.run), properties)
+    Step::of(instance, Phase::Start, "run", format!("Run {}", properties.run))
         .idempotent(guarded)
         .timeout(step_timeout(properties))
 }
 
-fn undo(properties: &Properties) -> Option<Step> {
+fn undo(instance: &Instance<'_, Properties>) -> Option<Step> {
+    let properties = &instance.properties;
     let summary = format!("Undo: run {}", properties.undo.as_ref()?);
-    let step = Step::new(Phase::Remove, "undo", summary, properties);
+    let step = Step::of(instance, Phase::Remove, "undo", summary);
     Some(step.idempotent(false).timeout(step_timeout(properties)))
 }
 

@@ -6,13 +6,13 @@ use launchway_sdk::{
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::shared::{Ownership, has_changed, script};
 
 pub(crate) struct Mirror;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// Where the tree goes. Missing folders on the way are created.
@@ -29,7 +29,7 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     /// Write as this user.
-    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "as")]
     as_user: Option<String>,
 }
 
@@ -53,10 +53,10 @@ impl Kind for Mirror {
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
         Ok(match &proposal.change {
-            Change::Delete(_) => vec![remove(Phase::Remove, "remove", &instance.properties)],
+            Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
                 let mut steps = deploy(instance)?;
-                steps.push(remove(Phase::Start, "remove-old", &previous.properties));
+                steps.push(remove(Phase::Start, "remove-old", previous));
                 steps
             }
             _ => deploy(instance)?,
@@ -97,15 +97,16 @@ fn deploy(instance: &Instance<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>
     let Properties { path, directory, .. } = properties;
     let mirror = if properties.exact { "Mirror" } else { "Add" };
     Ok(vec![
-        Step::new(Phase::Stage, "upload", format!("Upload {directory} for {path}"), properties),
-        Step::new(Phase::Install, "mirror", format!("{mirror} {directory} to {path}"), properties),
+        Step::of(instance, Phase::Stage, "upload", format!("Upload {directory} for {path}")),
+        Step::of(instance, Phase::Install, "mirror", format!("{mirror} {directory} to {path}")),
     ])
 }
 
-fn remove(phase: Phase, name: &str, properties: &Properties) -> Step {
+fn remove(phase: Phase, name: &str, instance: &Instance<'_, Properties>) -> Step {
+    let properties = &instance.properties;
     let path = &properties.path;
     let summary = if properties.exact { format!("Remove {path}") } else { format!("Remove our files from {path}") };
-    Step::new(phase, name, summary, properties)
+    Step::of(instance, phase, name, summary)
 }
 
 /// Returns the name of the unpacked tree while it is on its way.

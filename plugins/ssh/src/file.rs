@@ -7,13 +7,13 @@ use launchway_sdk::{
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::shared::{Ownership, remove_file};
 
 pub(crate) struct PutFile;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// Where the file goes. A symbolic link there is replaced, not followed.
@@ -37,7 +37,7 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     group: Option<String>,
     /// Write as this user.
-    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "as")]
     as_user: Option<String>,
     /// Create the folders on the way, if they are missing. They stay when the file goes.
     #[serde(default)]
@@ -77,9 +77,9 @@ impl Kind for PutFile {
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
         Ok(match &proposal.change {
-            Change::Delete(_) => vec![remove(Phase::Remove, "remove", &instance.properties)],
+            Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
-                vec![put(instance)?, remove(Phase::Start, "remove-old", &previous.properties)]
+                vec![put(instance)?, remove(Phase::Start, "remove-old", previous)]
             }
             _ => vec![put(instance)?],
         })
@@ -142,11 +142,11 @@ fn put(instance: &Instance<'_, Properties>) -> Result<Step, Vec<Problem>> {
     {
         return Err(vec![Problem::new(format!("/{name}"), "the release does not have this file")]);
     }
-    Ok(Step::new(Phase::Install, "put", format!("Write {}", properties.path), properties))
+    Ok(Step::of(instance, Phase::Install, "put", format!("Write {}", properties.path)))
 }
 
-fn remove(phase: Phase, name: &str, properties: &Properties) -> Step {
-    Step::new(phase, name, format!("Remove {}", properties.path), properties)
+fn remove(phase: Phase, name: &str, instance: &Instance<'_, Properties>) -> Step {
+    Step::of(instance, phase, name, format!("Remove {}", instance.properties.path))
 }
 
 /// Returns what is different on the target, as far as that can be told without the content's secrets.

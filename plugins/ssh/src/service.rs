@@ -6,7 +6,7 @@ use launchway_sdk::{
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::service_command::Commands;
 use crate::service_systemd::Systemd;
@@ -15,7 +15,7 @@ use crate::waiting::Patience;
 
 pub(crate) struct Service;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// What runs the service. Without it: `systemd` where a unit is given, else `command`.
@@ -49,13 +49,13 @@ pub(crate) struct Properties {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<Run>,
     /// command: environment variables; they may hold secrets.
-    #[serde(default, skip_serializing_if = "Pairs::is_empty")]
+    #[serde(default)]
     env: Pairs<Text>,
     /// command: the folder to run in.
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
     /// Act as this user.
-    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "as")]
     as_user: Option<String>,
     /// How long it has to stay up before it counts as started.
     #[serde(default = "default_settle")]
@@ -73,7 +73,7 @@ fn default_timeout() -> Setting<Span> {
     Setting(Span::from_secs(60))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Provider {
@@ -135,7 +135,7 @@ impl Kind for Service {
             }
             Change::Delete(_) => {
                 steps.push(act(Phase::Stop, Action::Stop, instance));
-                steps.extend(remove_unit_file(&instance.properties));
+                steps.extend(remove_unit_file(instance));
             }
             Change::Refresh(_) => match reaction(proposal)? {
                 // All in `start`: whether it has to be done at all may be known only then.
@@ -145,7 +145,7 @@ impl Kind for Service {
             },
             Change::Update { previous, .. } if previous.properties.identity() != instance.properties.identity() => {
                 steps.push(act(Phase::Stop, Action::Stop, previous));
-                steps.extend(remove_unit_file(&previous.properties));
+                steps.extend(remove_unit_file(previous));
                 steps.extend(unit_file(instance)?);
                 steps.push(act(Phase::Start, Action::Start, instance));
             }
@@ -153,7 +153,7 @@ impl Kind for Service {
                 Reaction::Restart => {
                     steps.push(act(Phase::Stop, Action::Stop, previous));
                     if instance.properties.unit_source().is_none() {
-                        steps.extend(remove_unit_file(&previous.properties));
+                        steps.extend(remove_unit_file(previous));
                     }
                     steps.extend(unit_file(instance)?);
                     steps.push(act(Phase::Start, Action::Start, instance));
@@ -403,13 +403,14 @@ fn unit_file(instance: &Instance<'_, Properties>) -> Result<Option<Step>, Vec<Pr
         return Err(vec![Problem::new(format!("/{artifact}"), "the release does not have this file")]);
     }
     let summary = format!("Write {}", unit_path(&properties.unit()));
-    Ok(Some(Step::new(Phase::Install, WRITE_UNIT, summary, properties)))
+    Ok(Some(Step::of(instance, Phase::Install, WRITE_UNIT, summary)))
 }
 
-fn remove_unit_file(properties: &Properties) -> Option<Step> {
+fn remove_unit_file(instance: &Instance<'_, Properties>) -> Option<Step> {
+    let properties = &instance.properties;
     properties.unit_source()?;
     let summary = format!("Remove {}", unit_path(&properties.unit()));
-    Some(Step::new(Phase::Remove, REMOVE_UNIT, summary, properties))
+    Some(Step::of(instance, Phase::Remove, REMOVE_UNIT, summary))
 }
 
 fn act(phase: Phase, action: Action, instance: &Instance<'_, Properties>) -> Step {
@@ -428,6 +429,6 @@ fn act(phase: Phase, action: Action, instance: &Instance<'_, Properties>) -> Ste
     // Twice: a restart may first wait for the stop.
     let timeout = properties.timeout.duration().saturating_mul(2).saturating_add(properties.settle.duration());
     let margin = Span::from_secs(60).duration();
-    Step::new(phase, action.as_str(), format!("{verb} {subject}"), properties)
+    Step::of(instance, phase, action.as_str(), format!("{verb} {subject}"))
         .timeout(Some(timeout.saturating_add(margin)))
 }

@@ -3,24 +3,20 @@
 use std::time::Duration;
 
 use launchway_sdk::{Context, Failure, Outcome, Wait};
-use serde::{Deserialize, Serialize};
 
 /// How far a start or a stop is.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Waiting {
     pub(crate) stage: Stage,
     /// When the waiting began, in milliseconds of the step's clock.
     began: u64,
     /// Since when the service has been up without a break.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     up_since: Option<u64>,
     /// How often its supervisor had restarted it then.
-    #[serde(default)]
     restarts: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Stage {
     /// Until it is down; then the step is done.
     Stop,
@@ -42,8 +38,35 @@ impl Waiting {
         Self { stage, began: millis(context.elapsed()), up_since: None, restarts: 0 }
     }
 
+    /// Returns it as a token: four words.
+    fn token(&self) -> String {
+        let stage = match self.stage {
+            Stage::Stop => "stop",
+            Stage::StopToStart => "stop-to-start",
+            Stage::Start => "start",
+        };
+        let up_since = self.up_since.map_or_else(|| "-".to_owned(), |since| since.to_string());
+        format!("{stage} {} {up_since} {}", self.began, self.restarts)
+    }
+
     pub(crate) fn from_token(token: &str) -> Result<Self, Failure> {
-        launchway_sdk::from_json(token).map_err(|error| Failure::plugin(format!("can't read the token: {error}")))
+        Self::read(token).ok_or_else(|| Failure::plugin("can't read the token"))
+    }
+
+    fn read(token: &str) -> Option<Self> {
+        let mut words = token.split(' ');
+        let stage = match words.next()? {
+            "stop" => Stage::Stop,
+            "stop-to-start" => Stage::StopToStart,
+            "start" => Stage::Start,
+            _ => return None,
+        };
+        let began = words.next()?.parse().ok()?;
+        let up_since = match words.next()? {
+            "-" => None,
+            since => Some(since.parse().ok()?),
+        };
+        Some(Self { stage, began, up_since, restarts: words.next()?.parse().ok()? })
     }
 
     /// Whether the service has taken too long.
@@ -74,14 +97,28 @@ impl Waiting {
 
     /// Returns the outcome that asks the host to come back.
     pub(crate) fn pending(&self, patience: Patience, message: &str) -> Result<Outcome, Failure> {
-        let token =
-            serde_json::to_string(self).map_err(|error| Failure::plugin(format!("can't write the token: {error}")))?;
         // At least twice while it settles.
         let after_ms = (patience.settle.millis() / 2).clamp(100, 1_000);
-        Ok(Outcome::Pending(Wait { token, after_ms, message: message.to_owned() }))
+        Ok(Outcome::Pending(Wait { token: self.token(), after_ms, message: message.to_owned() }))
     }
 }
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Stage, Waiting};
+
+    #[test]
+    fn a_token_is_read_as_it_was_written() {
+        for (stage, up_since) in [(Stage::Stop, None), (Stage::StopToStart, None), (Stage::Start, Some(7))] {
+            let waiting = Waiting { stage, began: 5, up_since, restarts: 2 };
+            assert_eq!(Waiting::read(&waiting.token()), Some(waiting));
+        }
+        for token in ["", "start", "start 1", "start 1 x 0", "wait 1 - 0"] {
+            assert_eq!(Waiting::read(token), None, "{token}");
+        }
+    }
 }

@@ -95,7 +95,12 @@ impl Step {
         Self::with_payload(phase, name, summary.into(), serde_json::to_string(payload))
     }
 
-    /// The part that does not depend on the payload's type.
+    /// Returns an idempotent step whose payload is the properties of an instance: the desired or the previous one.
+    pub fn of<P>(instance: &Instance<'_, P>, phase: Phase, name: &str, summary: impl Into<String>) -> Self {
+        Self::with_payload(phase, name, summary.into(), Ok(instance.wire.properties.clone()))
+    }
+
+    /// The part that does not depend on types.
     fn with_payload(phase: Phase, name: &str, summary: String, payload: serde_json::Result<String>) -> Self {
         let (payload, problem) = match payload {
             Ok(payload) => (payload, None),

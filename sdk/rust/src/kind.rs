@@ -1,6 +1,5 @@
 //! What a plugin's author implements.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::{Context, Failure, Outcome, Problem, Proposal, Report, RollbackRule, RunRule, Step, Usage, Verdict};
@@ -22,8 +21,8 @@ pub trait Kind {
     /// What stands under `with:`. The host has checked it against the schema.
     type Properties: DeserializeOwned + Described;
     /// What a step needs to know, handed back when it runs; part of the plan, so no secrets but handles. Often the
-    /// properties themselves: steps are told apart by their names.
-    type Payload: Serialize + DeserializeOwned;
+    /// properties themselves ([`Step::of`]): steps are told apart by their names.
+    type Payload: DeserializeOwned;
 
     /// One line for people.
     const SUMMARY: &'static str;
