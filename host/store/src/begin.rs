@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use launchway_model::{Digest, Holder, Lineage, Plan, RunId, Timestamp};
+use launchway_model::{ApplicationName, Digest, EnvironmentName, Holder, Lineage, Plan, RunId, Timestamp};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::journal::RunJournal;
@@ -59,8 +59,8 @@ impl Store {
     /// Returns who holds the lease of an application, dead or alive.
     pub fn lease(
         &self,
-        environment: &launchway_model::EnvironmentName,
-        application: &launchway_model::ApplicationName,
+        environment: &EnvironmentName,
+        application: &ApplicationName,
     ) -> Result<Option<LeaseInfo>, StoreError> {
         self.read(|transaction| match Head::find(transaction, environment, application)? {
             Some(head) => LeaseInfo::find(transaction, head.id),
