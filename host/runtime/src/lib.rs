@@ -17,8 +17,8 @@ pub use effects::{
 };
 pub use plugin::{
     Activity, CachePlace, CallError, CallInstance, CannotAct, EmbeddedPlugin, EngineError, InspectCall, Limits,
-    LoadError, Outcome, PluginFault, PluginFile, PluginOptions, PluginSet, Precompiled, StepCall,
-    Verdict, Where, compile_child_main, precompile,
+    LoadError, Outcome, PluginFault, PluginFile, PluginOptions, PluginSet, Precompiled, StepCall, Verdict, Where,
+    compile_child_main, precompile,
 };
 pub use redact::{Redactor, StreamRedactor};
 pub use secrets::SecretStore;

@@ -82,7 +82,10 @@ fn build(root: &Path, name: &str) -> PathBuf {
     }
     let output = cargo.output().expect("cargo runs, since it runs this test");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "the guests don't build (is {TARGET} installed? see `cargo xtask setup`):\n{stderr}");
+    assert!(
+        output.status.success(),
+        "the guests don't build (is {TARGET} installed? see `cargo xtask setup`):\n{stderr}"
+    );
     target_dir.join(TARGET).join("release")
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use launchway_model::{
-    ApplicationName, Artifact, Change, ComponentName, Digest, InstanceId, InstanceSpec, OnRollback, Phase,
-    PlannedStep, PluginName, Problem, Proposal, SecretName, TargetName, Version,
+    ApplicationName, Artifact, Change, ComponentName, Digest, InstanceId, InstanceSpec, OnRollback, Phase, PlannedStep,
+    PluginName, Problem, Proposal, SecretName, TargetName, Version,
 };
 use launchway_runtime::{
     CachePlace, CallError, CallInstance, EmbeddedPlugin, InspectCall, Limits, LoadError, Outcome, PluginFault,

@@ -75,7 +75,8 @@ async fn a_second_load_compiles_nothing() {
     assert_eq!(mode(&place.entry()), 0o600);
     // And it runs.
     let plugins = place.load(Vec::new()).expect("a hit");
-    let (plugin, application) = (PluginName::new("hostile").expect("a name"), ApplicationName::new("a").expect("a name"));
+    let (plugin, application) =
+        (PluginName::new("hostile").expect("a name"), ApplicationName::new("a").expect("a name"));
     let answers = plugins.plan(&plugin, &application, &[launchway_hostile::proposal("nothing")]).await.expect("a plan");
     assert!(answers[0].is_ok());
 }

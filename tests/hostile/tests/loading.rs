@@ -5,7 +5,7 @@ use std::path::Path;
 
 use launchway_hostile::{Guest, Subject, compiler, first_party, shared_cache};
 use launchway_model::{ApplicationName, PluginName};
-use launchway_runtime::{LoadError, PluginFault, PluginFile, PluginOptions, PluginSet};
+use launchway_runtime::{EngineError, LoadError, PluginFault, PluginFile, PluginOptions, PluginSet};
 
 const COMPILER: &str = env!("CARGO_BIN_EXE_hostile-compiler");
 
@@ -190,7 +190,9 @@ fn a_name_is_taken_once() {
     let component = Guest::default().component();
     let embedded = first_party(&component).expect("it is good enough");
     let file = PluginFile { name: PluginName::new("hostile").expect("a name"), path: "x".into(), grant: Vec::new() };
-    let Err(errors) = PluginSet::load(&[embedded], &[file], PluginOptions::default()) else { panic!("it was accepted") };
+    let Err(errors) = PluginSet::load(&[embedded], &[file], PluginOptions::default()) else {
+        panic!("it was accepted")
+    };
     assert!(matches!(errors[..], [LoadError::Taken { .. }]));
 }
 
@@ -203,4 +205,30 @@ fn all_that_is_wrong_is_said_at_once() {
     };
     let Err(errors) = PluginSet::load(&[], &[file("a"), file("b")], PluginOptions::default()) else { panic!() };
     assert_eq!(errors.iter().map(LoadError::plugin).collect::<Vec<_>>(), ["a", "b"]);
+}
+
+/// In a process of its own, since the limit can't be taken back.
+#[test]
+fn too_little_address_space_is_said_so() {
+    let this = std::env::current_exe().expect("a test");
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", "ulimit -v 33554432 && exec \"$0\" --exact with_little_address_space --ignored --nocapture"])
+        .arg(this)
+        .output()
+        .expect("a shell");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && stdout.contains("1 passed"), "{output:?}");
+}
+
+#[tokio::test]
+#[ignore = "too_little_address_space_is_said_so runs it where there is little"]
+async fn with_little_address_space() {
+    let embedded = first_party(&Guest::default().component()).expect("a single call needs less");
+    let plugins = PluginSet::load(&[embedded], &[], PluginOptions::default()).expect("it is embedded");
+    let kind = "hostile/any".parse().expect("a kind");
+    let Err(PluginFault::Engine(error)) = plugins.validate(&kind, &serde_json::json!({})).await else {
+        panic!("there is room for 256 guests")
+    };
+    assert!(matches!(error, EngineError::AddressSpace { .. }), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("ulimit -v")));
 }

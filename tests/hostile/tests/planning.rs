@@ -72,7 +72,11 @@ fn the_start_section_is_contained() {
     for (deed, _, _) in EFFECTS {
         let guest = Guest { start: Some(deed), start_section: true, ..Guest::default() };
         let Err(LoadError::Describe { fault, .. }) = Subject::load(guest, COMPILER) else { panic!("{deed} went well") };
-        // The imports are not even in place yet.
+        if deed == "clock" {
+            // The only one that needs no memory to pass arguments through, and so is in place already.
+            assert_eq!(fault, cannot_act("clock", "elapsed-ms", Activity::Describing));
+            continue;
+        }
         let PluginFault::Trap { at, .. } = fault else { panic!("{deed}: {fault}") };
         assert_eq!(at, Where::Starting(Activity::Describing), "{deed}");
     }
@@ -118,6 +122,7 @@ async fn what_crashes_is_a_fault() {
     for (deed, said) in [
         ("panic", "deliberate misfortune"),
         ("recurse", "call stack exhausted"),
+        ("recurse-wide", "out of bounds memory access"),
         ("abort", "without a word"),
     ] {
         let Err(PluginFault::Trap { at, message }) = subject.plan(deed).await else { panic!("{deed} went well") };
@@ -205,8 +210,7 @@ async fn problems_are_cleaned_and_bounded() {
 async fn batches_keep_the_order() {
     let subject = subject();
     // Answers differ by what is asked, and there are more than fit one call.
-    let proposals: Vec<_> =
-        (0..2_000).map(|i| proposal(if i % 7 == 3 { "refuse" } else { "nothing" })).collect();
+    let proposals: Vec<_> = (0..2_000).map(|i| proposal(if i % 7 == 3 { "refuse" } else { "nothing" })).collect();
     let plugin = PluginName::new("hostile").expect("a name");
     let application = ApplicationName::new("mutiny").expect("a name");
     let answers = subject.plugins.plan(&plugin, &application, &proposals).await.expect("answers");

@@ -228,6 +228,7 @@ pub(crate) fn verdict(verdict: deployment::Verdict) -> Verdict {
 /// Takes over a failure. Where the guest passes on what an effect failed with, the effect's hint comes along.
 pub(crate) fn failure(failure: types::Failure, last: Option<Failure>) -> Failure {
     let passed_on = last.filter(|last| failure.message.contains(&last.message));
+    let message = line(&failure.message, TEXT);
     Failure {
         fault: match failure.fault {
             types::Fault::Configuration => Fault::Configuration,
@@ -236,7 +237,7 @@ pub(crate) fn failure(failure: types::Failure, last: Option<Failure>) -> Failure
             types::Fault::Network => Fault::Network,
             types::Fault::Plugin => Fault::Plugin,
         },
-        message: line(&failure.message, TEXT),
+        message: if message.trim().is_empty() { "the plugin does not say why".to_owned() } else { message },
         detail: failure.detail.map(|detail| clean(&detail, DETAIL).into_owned()),
         hint: passed_on.and_then(|last| last.hint),
         retryable: failure.retryable,

@@ -14,10 +14,11 @@ use super::code::TrustedCode;
 use super::engine::{Sandbox, chain};
 use super::text;
 
-/// Of the child, in seconds of both cores together.
+/// Of the child, in seconds of all its threads together.
 const CPU_LIMIT: u64 = 120;
 /// Of the child's address space, in bytes.
 const ADDRESS_LIMIT: u64 = 4 << 30;
+const THREADS: &str = "4";
 /// For people who wait.
 const TIME_LIMIT: Duration = Duration::from_secs(180);
 /// The largest code that is taken, in bytes.
@@ -41,7 +42,9 @@ pub fn compile_child_main() -> ExitCode {
 
 fn compile_stdin() -> Result<(), String> {
     for (resource, limit) in [(Resource::Cpu, CPU_LIMIT), (Resource::As, ADDRESS_LIMIT), (Resource::Core, 0)] {
-        let limit = Rlimit { current: Some(limit), maximum: Some(limit) };
+        // The soft limit on time has a signal of its own, the hard one has not.
+        let grace = u64::from(matches!(resource, Resource::Cpu));
+        let limit = Rlimit { current: Some(limit), maximum: Some(limit + grace) };
         setrlimit(resource, limit).map_err(|error| format!("can't limit the compiler: {error}"))?;
     }
     let mut component = Vec::new();
@@ -64,6 +67,8 @@ pub(crate) fn compile_in_child(command: &[OsString], component: &[u8]) -> Result
     let mut child = Command::new(program)
         .args(args)
         .env_clear()
+        // Each thread takes address space, and a machine may have hundreds of cores.
+        .env("RAYON_NUM_THREADS", THREADS)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -74,11 +79,11 @@ pub(crate) fn compile_in_child(command: &[OsString], component: &[u8]) -> Result
     let _ = child.kill();
     let status = child.wait().map_err(|error| format!("can't wait for the compiler: {error}"))?;
     let (cwasm, stderr) = result?;
-    if !status.success() {
-        return Err(why(status, &stderr));
-    }
     if cwasm.len() as u64 >= OUTPUT_LIMIT {
         return Err(format!("its code has more than {} MiB", OUTPUT_LIMIT >> 20));
+    }
+    if !status.success() {
+        return Err(why(status, &stderr));
     }
     Ok(TrustedCode::compiled(cwasm))
 }
@@ -128,8 +133,10 @@ fn read_errors(stderr: ChildStderr) -> String {
 /// Says why a child did not succeed.
 fn why(status: ExitStatus, stderr: &str) -> String {
     let killed_by = |signal: rustix::process::Signal| status.signal() == Some(signal.as_raw());
-    if killed_by(rustix::process::Signal::XCPU) || killed_by(rustix::process::Signal::KILL) {
+    if killed_by(rustix::process::Signal::XCPU) {
         format!("it takes more than {CPU_LIMIT} s of processor time")
+    } else if killed_by(rustix::process::Signal::KILL) {
+        format!("its compiler was killed; it may take more than {CPU_LIMIT} s of processor time, or too much memory")
     } else if stderr.contains("memory allocation") || killed_by(rustix::process::Signal::ABORT) {
         format!("it takes more than {} GiB of memory", ADDRESS_LIMIT >> 30)
     } else if stderr.is_empty() {

@@ -70,18 +70,19 @@ impl Sandbox {
             gib: u64::from(SLOTS) * 4,
             reason: chain(&error),
         })?;
-        Ok(Self::new(engine, SLOTS as usize))
+        Self::new(engine, SLOTS as usize)
     }
 
     /// Makes a sandbox that takes no address space ahead, for compiling and for single calls.
     pub(crate) fn plain() -> Result<Self, EngineError> {
         let engine = codegen_config().and_then(|config| Engine::new(&config));
-        Ok(Self::new(engine.map_err(|error| EngineError::Code(chain(&error)))?, 1))
+        Self::new(engine.map_err(|error| EngineError::Host(chain(&error)))?, 1)
     }
 
-    fn new(engine: Engine, slots: usize) -> Self {
-        let ticker = Ticker::new(&engine, TICK);
-        Self { engine, permits: Semaphore::new(slots), ticker }
+    fn new(engine: Engine, slots: usize) -> Result<Self, EngineError> {
+        let ticker =
+            Ticker::new(&engine, TICK).map_err(|error| EngineError::Host(format!("can't start a thread: {error}")))?;
+        Ok(Self { engine, permits: Semaphore::new(slots), ticker })
     }
 
     pub(crate) fn engine(&self) -> &Engine {

@@ -110,13 +110,15 @@ pub enum EngineError {
     /// Compiled code that this build can't load.
     #[error("its compiled code can't be loaded: {0}")]
     Code(String),
+    #[error("the sandbox can't be made: {0}")]
+    Host(String),
 }
 
 impl EngineError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::AddressSpace { .. } => Some("raise or remove the limit that `ulimit -v` shows"),
-            Self::Code(_) => None,
+            Self::Code(_) | Self::Host(_) => None,
         }
     }
 }

@@ -111,10 +111,12 @@ fn describe_blocking(
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_time()
                 .build()
-                .map_err(|error| EngineError::Code(format!("no runtime: {error}")))?;
+                .map_err(|error| EngineError::Host(format!("no runtime: {error}")))?;
             runtime.block_on(describe(sandbox, plugin, code, limits))
         });
-        describing.join().unwrap_or_else(|_| Err(EngineError::Code("the host failed at it".to_owned()).into()))
+        describing
+            .join()
+            .unwrap_or_else(|_| Err(EngineError::Host("describing it went wrong on the host's side".to_owned()).into()))
     })
 }
 

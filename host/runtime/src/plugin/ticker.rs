@@ -1,5 +1,6 @@
 //! Epoch ticks, only while guests run: an idle process must not wake up 200 times a second.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -24,11 +25,12 @@ struct Shared {
 }
 
 impl Ticker {
-    pub(crate) fn new(engine: &Engine, tick: Duration) -> Self {
+    pub(crate) fn new(engine: &Engine, tick: Duration) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (weak_shared, weak_engine) = (Arc::downgrade(&shared), engine.weak());
-        let thread = thread::spawn(move || run(&weak_shared, &weak_engine, tick)).thread().clone();
-        Self { shared, thread }
+        let ticking = thread::Builder::new().name("epoch".to_owned());
+        let handle = ticking.spawn(move || run(&weak_shared, &weak_engine, tick))?;
+        Ok(Self { shared, thread: handle.thread().clone() })
     }
 
     pub(crate) fn running(&self) -> Running {

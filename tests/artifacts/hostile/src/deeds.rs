@@ -1,6 +1,7 @@
 //! The misdeeds that can be done anywhere.
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::failed;
 use crate::launchway::plugin::target::{Command, Exit, FileOptions, Source};
@@ -23,7 +24,8 @@ pub fn run(deed: &str) {
         "loop" => loop {
             black_box(0);
         },
-        "recurse" => drop(black_box(recurse(1))),
+        "recurse" => drop(black_box(recurse())),
+        "recurse-wide" => drop(black_box(recurse_wide(1))),
         "panic" => panic!("deliberate misfortune"),
         "abort" => std::process::abort(),
         "memory" => allocate(),
@@ -99,10 +101,21 @@ fn request() -> http::Request<'static> {
     }
 }
 
+/// Takes the host's stack for guests: a frame without anything whose address is taken.
+fn recurse() -> u32 {
+    static DEPTH: AtomicU32 = AtomicU32::new(0);
+    match DEPTH.fetch_add(1, Ordering::Relaxed) {
+        u32::MAX => 0,
+        // Nothing that the compiler could turn into a loop.
+        depth => recurse().rotate_left(depth),
+    }
+}
+
+/// Takes the guest's own stack in its memory.
 #[expect(unconditional_recursion, reason = "that is the misdeed")]
-fn recurse(depth: u64) -> u64 {
+fn recurse_wide(depth: u64) -> u64 {
     let frame = black_box([depth; 16]);
-    recurse(depth + 1) + frame[0]
+    recurse_wide(depth + 1) + frame[0]
 }
 
 fn allocate() {

@@ -9,9 +9,7 @@ mod marks;
 
 wit_bindgen::generate!({ path: "../../../wit/0.1", world: "launchway:plugin/deployer" });
 
-use exports::launchway::plugin::deployment::{
-    self, Outcome, Report, ResourceResult, ResourceStatus, Verdict, Wait,
-};
+use exports::launchway::plugin::deployment::{self, Outcome, Report, ResourceResult, ResourceStatus, Verdict, Wait};
 use exports::launchway::plugin::description::{self, Capability, Info, Kind, RollbackRule, RunRule, Usage};
 use exports::launchway::plugin::planning::{self, Change, Proposal, Step};
 use launchway::plugin::types::{Failure, Fault, Instance, Phase, Problem};
@@ -173,11 +171,8 @@ fn problem(message: &str) -> Problem {
 }
 
 fn report(resources: usize) -> Report {
-    let resource = |i: usize| ResourceResult {
-        name: format!("resource {i}"),
-        status: ResourceStatus::Changed,
-        message: None,
-    };
+    let resource =
+        |i: usize| ResourceResult { name: format!("resource {i}"), status: ResourceStatus::Changed, message: None };
     Report { summary: "did it".to_owned(), resources: (0..resources).map(resource).collect() }
 }
 
