@@ -45,7 +45,15 @@ pub(crate) fn build(release: bool) -> Result<PathBuf> {
 pub(crate) fn write_schemas() -> Result<()> {
     for name in PLUGINS {
         let mut cargo = process::cargo();
-        cargo.args(["run", "--quiet", "--locked", "--package", &package(name), "--example", "write-schemas"]);
+        cargo.args([
+            "run",
+            "--quiet",
+            "--locked",
+            "--package",
+            &package(name),
+            "--example",
+            &format!("{name}-schemas"),
+        ]);
         process::run(clean(&mut cargo).current_dir(workspace::root().join("plugins")))?;
     }
     Ok(())

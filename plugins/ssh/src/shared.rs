@@ -60,8 +60,8 @@ pub(crate) use script;
 /// Returns what a script of ours gave up with.
 fn said_by_script(output: &Output) -> Option<&str> {
     const GAVE_UP: i32 = 90;
-    let lines = output.stderr.lines().filter(|line| !line.trim().is_empty());
-    lines.last().filter(|_| output.exit == Exit::Code(GAVE_UP))
+    let mut lines = output.stderr.lines().filter(|line| !line.trim().is_empty());
+    lines.next_back().filter(|_| output.exit == Exit::Code(GAVE_UP))
 }
 
 /// Adds what is wrong with a user's or group's name.

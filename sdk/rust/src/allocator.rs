@@ -58,9 +58,7 @@ fn grow<B: Binning>(talc: &mut Talc<GuestMemory, B>, layout: Layout, old_end: Op
     let (base, length) = (base as *mut u8, pages * PAGE);
     talc.source.end = match old_end {
         // SAFETY: the new pages follow the heap directly, and nobody else has them.
-        Some(end) if end.as_ptr() as usize == base as usize => {
-            Some(unsafe { talc.extend(end, base.wrapping_add(length)) })
-        }
+        Some(end) if std::ptr::eq(end.as_ptr(), base) => Some(unsafe { talc.extend(end, base.wrapping_add(length)) }),
         // SAFETY: the new pages are nobody else's.
         _ => unsafe { talc.claim(base, length) },
     };

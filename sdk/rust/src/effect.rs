@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::failure::tail;
 pub use crate::wire::{Exit, FileOptions, FileType, Output, Status as FileStatus, Written};
-use crate::{Failure, Part, Text, Vantage};
+use crate::{Failure, Text, Vantage};
 
 /// A command on the target.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -123,19 +123,3 @@ pub struct Tls {
 }
 
 pub use crate::bindings::launchway::plugin::http::Response;
-
-impl Default for FileOptions {
-    fn default() -> Self {
-        Self { mode: None, owner: None, group: None, as_user: None }
-    }
-}
-
-impl Part {
-    /// Returns the text; none for a secret.
-    pub fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Secret(_) => None,
-        }
-    }
-}

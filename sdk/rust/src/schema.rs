@@ -52,7 +52,7 @@ pub(crate) fn generate<P: JsonSchema>() -> Value {
     schema
 }
 
-/// Takes `null` out: a property that is not wanted is left out, not null.
+/// Makes it plain. `null` goes: a property that is not wanted is left out, not null.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(object) => {
@@ -65,6 +65,10 @@ fn tidy(schema: &mut Value) {
             }
             if object.get("default").is_some_and(Value::is_null) {
                 object.remove("default");
+            }
+            if let Some(Value::String(description)) = object.get_mut("description") {
+                // How a comment is broken into lines says nothing.
+                *description = description.replace('\n', " ");
             }
             flatten_option(object);
             object.values_mut().for_each(tidy);

@@ -69,7 +69,7 @@ impl FromStr for Span {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.millis();
-        if millis % 1_000 != 0 || millis == 0 {
+        if !millis.is_multiple_of(1_000) || millis == 0 {
             return write!(f, "{millis}ms");
         }
         let seconds = millis / 1_000;

@@ -224,8 +224,16 @@ impl Runner<'_> {
         }
     }
 
+    /// Fills in `{root}`, the case's folder, and `{digest:FILE}`, the first 8 digits of the digest of a file in it.
     fn text(&self, text: &str) -> String {
-        text.replace("{root}", &self.root.to_string_lossy())
+        let mut text = text.replace("{root}", &self.root.to_string_lossy());
+        while let Some((before, rest)) = text.split_once("{digest:") {
+            let Some((file, after)) = rest.split_once('}') else { break };
+            let digest = shell::digest_of(&self.root.join(file)).unwrap_or_else(|error| format!("({error})"));
+            let hex = digest.strip_prefix("sha256:").unwrap_or(&digest);
+            text = format!("{before}{}{after}", hex.get(..8).unwrap_or(hex));
+        }
+        text
     }
 
     fn shown_expected(&self, step: &StepData) -> String {
