@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use launchway_model::config::pointer;
 use launchway_model::{ActionSpec, Artifact, Cause, Deployed, Fingerprint, InstanceSpec, SecretName};
 
 use super::value::differences;
@@ -33,10 +32,9 @@ pub(super) fn compare(
             difference.causes.push(Cause::Property(at));
         }
     }
+    // Other bytes are always a change. Whether a file's new name alone is one is for the property to say.
     for name in differing_artifacts(&recorded.artifacts, &wanted.artifacts) {
-        if kind.schema.is_trigger(&pointer::join("", name)) {
-            difference.causes.push(Cause::Artifact(name.to_owned()));
-        }
+        difference.causes.push(Cause::Artifact(name.to_owned()));
     }
     for (name, now) in fingerprints {
         let rotated = previous.secrets.get(name).is_some_and(|before| tells_apart(before, now));
