@@ -8,6 +8,8 @@ mod plugins;
 mod process;
 mod workspace;
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
@@ -44,6 +46,9 @@ enum Command {
         /// Use the `local` transport even where test hosts could be started
         #[arg(long)]
         local: bool,
+        /// Use this binary instead of building one
+        #[arg(long, value_name = "FILE")]
+        binary: Option<PathBuf>,
     },
     /// Measure the budgets of docs/performance.md
     Bench {
@@ -64,7 +69,7 @@ fn main() -> Result<()> {
         Command::Schemas => plugins::write_schemas(),
         Command::Test { arguments } => check::test(&arguments),
         Command::Lint => check::lint(),
-        Command::Demo { local } => demo::run(local),
+        Command::Demo { local, binary } => demo::run(local, binary),
         Command::Bench { arguments } => bench::run(&arguments),
     }
 }

@@ -18,7 +18,6 @@ pid = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, file_actions=[
 _, status, usage = os.wait4(pid, 0)
 print(json.dumps({
     "seconds": time.monotonic() - begin,
-    "cpu": usage.ru_utime + usage.ru_stime,
     "kib": usage.ru_maxrss,
     "code": os.waitstatus_to_exitcode(status),
 }))
@@ -28,8 +27,6 @@ print(json.dumps({
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Usage {
     pub(crate) seconds: f64,
-    /// Of all processors, children that were waited for included.
-    pub(crate) cpu: f64,
     /// The most memory it had at once, in KiB. Not below the 10 MiB or so of what starts it.
     pub(crate) kib: u64,
     code: i32,

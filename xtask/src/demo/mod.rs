@@ -4,6 +4,7 @@ mod claims;
 mod stage;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use launchway_harness::Binary;
@@ -16,9 +17,12 @@ use stage::Stage;
 const CHANGED: [&str; 4] = ["app", "app-service", "migrations", "schema"];
 
 /// Runs the demo.
-pub(crate) fn run(local: bool) -> Result<()> {
+pub(crate) fn run(local: bool, binary: Option<PathBuf>) -> Result<()> {
     packages::setup()?;
-    let binary = Binary::new(plugins::build(false)?);
+    let binary = Binary::new(match binary {
+        Some(binary) => std::path::absolute(binary)?,
+        None => plugins::build(false)?,
+    });
     let mut stage = if local { Stage::local(binary)? } else { Stage::best(binary)? };
 
     say("Shop 1.0 goes to three hosts on which nothing is yet");
