@@ -72,14 +72,35 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         }
         source = cause.source();
     }
-    text
+    without_numbers(&text)
 }
 
 /// Returns an I/O error without the operating system's number.
 pub(crate) fn io_text(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    match text.find(" (os error") {
-        Some(at) => text[..at].to_lowercase(),
-        None => text,
+    without_numbers(&error.to_string())
+}
+
+/// Leaves out the numbers that the standard library puts behind the system's words.
+fn without_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(" (os error ") {
+        let Some(end) = rest[at..].find(')') else { break };
+        out.push_str(&rest[..at]);
+        rest = &rest[at + end + 1..];
+    }
+    out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_numbers_are_left_out() {
+        let missing = std::io::Error::from_raw_os_error(2);
+        assert_eq!(io_text(&missing), "No such file or directory");
+        assert_eq!(without_numbers("a (os error 2): b (os error 13)!"), "a: b!");
+        assert_eq!(without_numbers("a (os error "), "a (os error ");
     }
 }

@@ -2,6 +2,7 @@
 
 mod completions;
 mod deploy;
+mod dispatch;
 mod graph;
 mod init;
 mod plan;
@@ -14,26 +15,4 @@ mod status;
 mod undeploy;
 mod validate;
 
-use crate::args::{Cli, Command};
-use crate::console::Console;
-use crate::error::Result;
-use crate::exit::Exit;
-
-pub(crate) fn run(cli: &Cli, console: Console) -> Result<Exit> {
-    let global = &cli.global;
-    match &cli.command {
-        Command::Init(args) => init::run(global, console, args),
-        Command::Validate(args) => validate::run(global, console, args),
-        Command::Plan(args) => plan::run(global, console, args),
-        Command::Deploy(args) => deploy::run(global, console, args),
-        Command::Status => status::run(global, console),
-        Command::Rollback(args) => rollback::run(global, console, args),
-        Command::Undeploy(args) => undeploy::run(global, console, args),
-        Command::Runs(args) => runs::run(global, console, args),
-        Command::Show(args) => show::run(global, console, args),
-        Command::Graph(args) => graph::run(global, console, args),
-        Command::Schema(args) => schema::run(global, console, args),
-        Command::Completions(args) => completions::run(console, args),
-        Command::Plugin(command) => plugin::run(global, console, command),
-    }
-}
+pub(crate) use dispatch::run;

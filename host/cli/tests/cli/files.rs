@@ -87,7 +87,7 @@ fn a_store_that_is_none_is_told() {
     );
     place.run(&["status", "--store", "store"]).exits(2).tells("not a launchway store");
     place.write("file", "");
-    place.run(&["deploy", "--store", "file/store"]).exits(2).tells("file/store");
+    place.run(&["deploy", "--store", "file/store"]).exits(2).tells("can't create");
 }
 
 #[test]

@@ -39,7 +39,7 @@ fn a_folder_without_a_project_is_told() {
         let said = place.run(command).exits(2).tells("no launchway.yaml").tells("launchway init");
         assert_eq!(said.stdout, "");
     }
-    place.run(&["validate", "-C", "/no/such/folder"]).exits(2).tells("no such file");
+    place.run(&["validate", "-C", "/no/such/folder"]).exits(2).tells("No such file");
     let said = place.run(&["status", "--json"]).exits(2);
     assert_eq!(said.json()["error"]["code"], "no-project");
 }

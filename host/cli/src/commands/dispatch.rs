@@ -1,0 +1,25 @@
+use super::{completions, deploy, graph, init, plan, plugin, rollback, runs, schema, show, status, undeploy, validate};
+use crate::args::{Cli, Command};
+use crate::console::Console;
+use crate::error::Result;
+use crate::exit::Exit;
+
+/// Carries out what the arguments ask for.
+pub(crate) fn run(cli: &Cli, console: Console) -> Result<Exit> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Init(args) => init::run(global, console, args),
+        Command::Validate(args) => validate::run(global, console, args),
+        Command::Plan(args) => plan::run(global, console, args),
+        Command::Deploy(args) => deploy::run(global, console, args),
+        Command::Status => status::run(global, console),
+        Command::Rollback(args) => rollback::run(global, console, args),
+        Command::Undeploy(args) => undeploy::run(global, console, args),
+        Command::Runs(args) => runs::run(global, console, args),
+        Command::Show(args) => show::run(global, console, args),
+        Command::Graph(args) => graph::run(global, console, args),
+        Command::Schema(args) => schema::run(global, console, args),
+        Command::Completions(args) => completions::run(console, args),
+        Command::Plugin(command) => plugin::run(global, console, command),
+    }
+}
