@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
+use crate::target::expand;
 use crate::{EffectFuture, SecretValues};
 
 /// How long a command that prints a secret may take.
@@ -66,7 +67,7 @@ impl SecretStore {
     async fn read(&self, name: &SecretName, source: &SecretSource) -> Result<Value, Failure> {
         let mut bytes = match source {
             SecretSource::Env(variable) => self.read_variable(name, variable)?,
-            SecretSource::File(path) => self.read_file(name, &self.base.join(path)).await?,
+            SecretSource::File(path) => self.read_file(name, &expand(&self.base, path)).await?,
             SecretSource::Command(argv) => self.read_command(name, argv).await?,
         };
         if !matches!(source, SecretSource::Env(_)) && bytes.last() == Some(&b'\n') {

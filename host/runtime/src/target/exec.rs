@@ -21,8 +21,8 @@ pub(crate) async fn exec(
     sink: &dyn StepSink,
 ) -> Result<CommandOutput, Failure> {
     let work = work(effects, &command).await?;
-    let stdin = effects.filler.fill(&command.stdin).await?;
-    let feed = if command.stdin.is_empty() { Feed::Nothing } else { Feed::Bytes(stdin.bytes) };
+    let stdin = effects.filler.fill(&command.stdin).await?.bytes;
+    let feed = if command.stdin.is_empty() { Feed::Nothing } else { Feed::Bytes(stdin) };
     let as_user = effects.becoming(command.as_user.as_deref()).await?;
     effects.filler.learn_known();
 

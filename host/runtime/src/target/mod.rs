@@ -19,6 +19,7 @@ mod wrapper;
 
 pub(crate) use failure::{FailureExt, failure};
 pub(crate) use fill::Filler;
+pub(crate) use ssh::expand;
 pub(crate) use transport::Transport;
 
 pub use pool::{Targets, TargetsOptions};

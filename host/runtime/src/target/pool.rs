@@ -20,6 +20,9 @@ use crate::{Blobs, Effects, Redactor, SecretValues};
 /// How long closing waits for commands that were dropped to end.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(4);
 
+/// How long closing waits for connections that are still being made.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+
 /// What the targets of a run are given.
 pub struct TargetsOptions {
     /// Where relative paths of identity files and the like start.
@@ -82,7 +85,8 @@ impl Targets {
         for connection in connections {
             closing.spawn(async move { connection.close().await });
         }
-        closing.join_all().await;
+        // A step that still connects holds its connection's lock; it finds out that the run is over.
+        let _ = tokio::time::timeout(CLOSE_LIMIT, closing.join_all()).await;
         self.shared.closed();
     }
 

@@ -20,15 +20,15 @@ use super::transport::{Process, ProcessEnd, Start, Transport};
 use super::wrapper::{self, Become, Prepared, Work};
 use crate::Exit;
 
-/// How long after its shell's end a script's output may still be on its way: an SSH server under load tells of the end
-/// first. Waited out only where the shell was killed and something it left behind keeps the output open.
-const LINGER: Duration = Duration::from_secs(5);
+/// After how long without a sign of a script to ask whether its shell has ended.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the last output of a command that was killed may be on its way.
 const LAST_OUTPUT: Duration = Duration::from_millis(500);
 
-/// How long a channel may take to close after the last word; it stays open when a process left behind holds it.
-const CLOSING: Duration = Duration::from_millis(100);
+/// How long a channel may take to close after the last word; a process left behind that holds the output would keep it
+/// open for good.
+const CLOSING: Duration = Duration::from_millis(500);
 
 /// Changing users asks nobody anything, so it is quick or it hangs.
 const ESCALATION_LIMIT: Duration = Duration::from_secs(30);
@@ -225,35 +225,38 @@ impl Live {
     }
 
     /// Hands on output until the script has said its last word. Cancel-safe.
+    ///
+    /// The shell's end is not asked for before its output has ended: an SSH server may tell of it first, and with the
+    /// answer the session is closed, and what is still on its way is lost.
     async fn follow(&mut self, take: Take<'_>) -> Result<(), Failure> {
-        let mut linger = None;
-        let mut give_up = self.as_user.as_ref().map(|_| Instant::now() + ESCALATION_LIMIT);
+        let patience = Instant::now() + PATIENCE;
+        let give_up = self.as_user.as_ref().map(|_| Instant::now() + ESCALATION_LIMIT);
         while !(self.stdout.is_over() && self.stderr.is_over()) {
-            if self.stdout.begun || self.stderr.begun {
-                give_up = None;
-            }
+            let begun = self.stdout.begun || self.stderr.begun;
+            let silent = !begun && Instant::now() >= patience;
+            let wake = if silent { give_up } else { Some(patience) }.filter(|_| !begun);
             tokio::select! {
                 count = self.stdout.read(), if !self.stdout.is_over() => {
                     self.take_in(Stream::Stdout, count, take);
-                    linger = linger.map(|_| Instant::now() + LINGER);
                 }
                 count = self.stderr.read(), if !self.stderr.is_over() => {
                     self.take_in(Stream::Stderr, count, take);
-                    linger = linger.map(|_| Instant::now() + LINGER);
                     if let Some(as_user) = &self.as_user && !self.stderr.begun {
                         escalation::refused_already(&self.place.name, as_user, &self.preamble)?;
                     }
                 }
-                end = &mut self.exit, if self.end.is_none() => {
+                end = &mut self.exit, if silent => {
                     self.end = Some(end);
-                    linger = Some(Instant::now() + LINGER);
+                    break;
                 }
                 fed = feed(&mut self.feeding), if self.feeding.is_some() => {
                     self.feeding = None;
                     fed.map_err(|error| failure(Fault::Configuration, format!("can't read what is to be sent: {error}")))?;
                 }
-                () = sleep_until(linger.unwrap_or_else(Instant::now)), if linger.is_some() => break,
-                () = sleep_until(give_up.unwrap_or_else(Instant::now)), if give_up.is_some() => {
+                () = sleep_until(wake.unwrap_or(patience)), if wake.is_some() => {
+                    if !silent || give_up.is_none_or(|at| Instant::now() < at) {
+                        continue;
+                    }
                     let user = self.as_user.as_ref().map_or("", |as_user| &as_user.user);
                     let message = format!("no answer on {} when becoming user `{user}`", self.place.name);
                     return Err(failure(Fault::Target, message).detail(&self.preamble)
@@ -311,8 +314,9 @@ impl Live {
             Some(ended) => {
                 self.killable = false;
                 if self.end.is_none() {
-                    // It frees the session for the next command; not worth more than a moment.
-                    let _ = tokio::time::timeout(CLOSING, &mut self.exit).await;
+                    // The session is not free for another command before its channel is closed.
+                    let exit = std::mem::replace(&mut self.exit, Box::pin(std::future::pending()));
+                    tokio::spawn(tokio::time::timeout(CLOSING, exit));
                 }
                 match ended {
                     Ended::Status(status) => Ok(exit(status)),
@@ -339,6 +343,9 @@ impl Live {
                 .hint("look for what kills processes there, such as a lack of memory");
         }
         self.killable = false;
+        if self.end.is_none() {
+            self.end = tokio::time::timeout(CLOSING, &mut self.exit).await.ok();
+        }
         match &self.as_user {
             Some(as_user) if self.no_escalation => escalation::missing(name, as_user),
             Some(as_user) => escalation::refused(name, as_user, &self.preamble),
@@ -439,8 +446,8 @@ async fn write_all(
             }
         }
     }
-    // The reader's going away is no error, see above; dropping closes the pipe.
-    let _ = stdin.shutdown().await;
+    // Dropping closes the pipe.
+    let _ = stdin.flush().await;
     Ok(())
 }
 

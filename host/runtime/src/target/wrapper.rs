@@ -142,7 +142,7 @@ fn push_program(
     }
     // Found by its full path: PATH may be one of the exports.
     script.push_str(
-        "\nl=; t=; for l in /usr/bin/setsid /bin/setsid; do if [ -x \"$l\" ]; then t=$l; break; fi; done\n\
+        "\nt=; for l in /usr/bin/setsid /bin/setsid; do if [ -x \"$l\" ]; then t=$l; break; fi; done\n\
          exec 3<&0\n(\nexec 0<&3 3<&-\n",
     );
     script.push_str(&exports);

@@ -38,7 +38,7 @@ on_both! {
         let unexecutable = world.effects().exec(command(&["/etc/passwd"]), &world.sink).await.unwrap();
         assert_eq!(unexecutable.exit, Exit::Code(126));
         // The shell that watches is the command's parent.
-        let failure = exit("kill -9 $PPID; sleep 60").await.unwrap_err();
+        let failure = exit("kill -9 $PPID; sleep 1").await.unwrap_err();
         assert_eq!(failure.fault, Fault::Target, "{failure:?}");
         assert!(failure.message.contains("was killed"), "{failure:?}");
         world.close().await;

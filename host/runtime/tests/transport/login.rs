@@ -1,6 +1,7 @@
 //! Why there is no connection: each reason has its own words and says what to do.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
@@ -8,7 +9,7 @@ use launchway_model::{Failure, Fault, HostKeyChecking, TargetSpec};
 
 use launchway_runtime::Exit;
 
-use crate::support::{World, kill, processes_with, sh};
+use crate::support::{World, kill, processes_with, sh, until};
 
 /// Tries to run something on a target that can't be reached.
 async fn refusal(world: &World, change: impl FnOnce(&mut TargetSpec)) -> Failure {
@@ -215,7 +216,7 @@ async fn a_connection_lost_in_the_middle_is_neither_an_exit_nor_a_kill() {
     let mut running = effects.exec(sh("echo $$; exec sleep 600"), &world.sink);
     tokio::select! {
         _ = &mut running => panic!("it sleeps"),
-        () = crate::support::until("it runs", || world.sink.stdout().ends_with('\n')) => {}
+        () = until("it runs", || world.sink.stdout().ends_with('\n')) => {}
     }
     for pid in world.sshd.as_ref().unwrap().children() {
         kill(pid);
@@ -237,6 +238,44 @@ async fn a_killed_client_is_replaced() {
     let [(pid, _)] = clients.as_slice() else { panic!("{clients:?}") };
     kill(*pid);
     assert_eq!(world.sh("echo again").await, "again\n");
+    world.close().await;
+}
+
+/// What is run in a process of its own below, and killed there.
+#[tokio::test]
+async fn holds_a_connection() {
+    let Some(port) = std::env::var("LAUNCHWAY_TEST_HOLD").ok().and_then(|text| text.parse().ok()) else { return };
+    let Some(world) = World::ssh() else { return };
+    let mut target = world.target();
+    target.port = Some(port);
+    target.ssh.identity_file = std::env::var_os("LAUNCHWAY_TEST_KEY").map(Into::into);
+    target.ssh.host_key_checking = HostKeyChecking::Off;
+    world.effects_on(&target).exec(sh("true"), &world.sink).await.unwrap();
+    println!("connected {}", world.path("control"));
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn a_killed_launchway_leaves_no_client_behind() {
+    let Some(world) = World::ssh() else { return };
+    let mut holder = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "login::holds_a_connection", "--nocapture"])
+        .env("LAUNCHWAY_TEST_HOLD", world.sshd.as_ref().unwrap().port.to_string())
+        .env("LAUNCHWAY_TEST_KEY", world.path("id"))
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    let control = lines.map(Result::unwrap).find_map(|line| Some(line.split_once("connected ")?.1.to_owned())).unwrap();
+    assert_eq!(processes_with(&format!("ssh -F {control}")).len(), 1);
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    until("the client is gone", || processes_with(&format!("ssh -F {control}")).is_empty()).await;
+    // The holder could not clean up: its own server and its folder.
+    for (pid, _) in processes_with(control.strip_suffix("/control").unwrap()) {
+        kill(pid);
+    }
+    fs::remove_dir_all(control.strip_suffix("/control").unwrap()).unwrap();
     world.close().await;
 }
 

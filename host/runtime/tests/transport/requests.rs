@@ -1,6 +1,8 @@
 //! HTTP and TCP, from this machine and by way of a target.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener as StdListener;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -173,6 +175,22 @@ on_both! {
         world.close().await;
     }
 
+    async fn certificates_are_checked(world: World) {
+        if let Some(server) = TlsServer::start(&world) {
+            for from in [Vantage::Host, Vantage::Target] {
+                let url = format!("https://127.0.0.1:{}/", server.port);
+                let request = HttpRequest { url, ..get(0, "/", from) };
+                let failure = world.effects().send(request.clone()).await.unwrap_err();
+                assert!(failure.message.contains("no secure connection") && failure.hint.is_some(), "{failure:?}");
+                let trusting = HttpRequest { authorities: Some(server.certificate.clone()), ..request.clone() };
+                assert_eq!(world.effects().send(trusting).await.unwrap().status, 200);
+                let careless = HttpRequest { insecure: true, ..request };
+                assert_eq!(world.effects().send(careless).await.unwrap().status, 200);
+            }
+        }
+        world.close().await;
+    }
+
     async fn ports_are_open_or_closed(world: World) {
         let open = StdListener::bind("127.0.0.1:0").unwrap();
         let (port, closed) = (open.local_addr().unwrap().port(), closed_port());
@@ -184,5 +202,54 @@ on_both! {
             assert_eq!(failure.fault, Fault::Network);
         }
         world.close().await;
+    }
+}
+
+/// A server that speaks TLS with a certificate which nobody knows.
+struct TlsServer {
+    process: std::process::Child,
+    port: u16,
+    certificate: String,
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl TlsServer {
+    fn start(world: &World) -> Option<Self> {
+        let (key, certificate) = (world.path("tls.key"), world.path("tls.pem"));
+        let made = Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"])
+            .args([
+                "-subj",
+                "/CN=shop",
+                "-addext",
+                "subjectAltName=IP:127.0.0.1",
+                "-addext",
+                "basicConstraints=critical,CA:FALSE",
+                "-keyout",
+                &key,
+                "-out",
+                &certificate,
+            ])
+            .output();
+        if made.is_err() {
+            eprintln!("skipped: openssl is not installed");
+            return None;
+        }
+        let mut process = Command::new("openssl")
+            .args(["s_server", "-accept", "127.0.0.1:0", "-www", "-cert", &certificate, "-key", &key])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(process.stdout.take().unwrap()).lines();
+        let said = lines.map(Result::unwrap).find_map(|line| Some(line.strip_prefix("ACCEPT ")?.to_owned())).unwrap();
+        let port = said.rsplit(':').next().unwrap().trim().parse().unwrap();
+        Some(Self { process, port, certificate: std::fs::read_to_string(certificate).unwrap() })
     }
 }

@@ -382,5 +382,5 @@ fn fits(control_dir: &Path) -> bool {
     const LIMIT: usize = 72;
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
     let bytes = control_dir.as_os_str().as_encoded_bytes();
-    bytes.len() <= LIMIT && bytes.iter().all(|byte| plain(byte))
+    bytes.len() <= LIMIT && bytes.iter().all(plain)
 }

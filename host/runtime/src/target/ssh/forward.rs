@@ -47,7 +47,7 @@ struct Open {
 impl Open {
     fn ends(&self) -> (Socket<'static>, Socket<'static>) {
         let listen = Socket::UnixSocket { path: self.socket.clone().into() };
-        let connect = Socket::TcpSocket { host: self.address.clone().into(), port: self.port.into() };
+        let connect = Socket::TcpSocket { host: self.address.clone().into(), port: self.port };
         (listen, connect)
     }
 }

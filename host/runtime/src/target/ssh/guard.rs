@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
-/// Remembers the clients' process numbers and, when its standard input ends without a word, ends them.
+/// Remembers the clients' process groups and, when its standard input ends, ends them.
 const SCRIPT: &str = r#"p=
 while read -r what pid; do
   case $what in
@@ -13,7 +13,7 @@ while read -r what pid; do
     -) q=; for i in $p; do [ "$i" = "$pid" ] || q="$q $i"; done; p=$q ;;
   esac
 done
-[ -z "$p" ] || kill $p"#;
+for i in $p; do kill -s TERM -- "-$i"; done"#;
 
 /// A small shell that outlives a killed Launchway for a moment. Started with the first client.
 #[derive(Debug, Default)]

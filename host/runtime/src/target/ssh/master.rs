@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use launchway_model::Fault;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
@@ -28,9 +29,6 @@ const LOGIN_TIME: Duration = Duration::from_secs(30);
 
 /// How long the last words of an ended client may be on their way.
 const LAST_WORDS: Duration = Duration::from_millis(200);
-
-/// How long a client may take to end when told to.
-const END_TIME: Duration = Duration::from_millis(20);
 
 /// A connection. The client ends when this is dropped.
 pub(super) struct Master {
@@ -64,7 +62,7 @@ impl Master {
         let words = tokio::spawn(log.clone().gather(stderr));
         let stop = CancellationToken::new();
         let ended = CancellationToken::new();
-        tokio::spawn(watch_over(child, shared.clone(), stop.clone(), ended.clone()));
+        tokio::spawn(watch_over(child, shared.clone(), stop.clone(), ended.clone(), control.clone()));
         let stop_if_dropped = stop.clone().drop_guard();
 
         let deadline = Instant::now()
@@ -142,24 +140,29 @@ fn command(settings: &Settings, configuration: &std::path::Path, control: &std::
 }
 
 /// Waits for the client's end, or brings it about.
-async fn watch_over(mut child: Child, shared: Arc<Shared>, stop: CancellationToken, ended: CancellationToken) {
+async fn watch_over(
+    mut child: Child,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    ended: CancellationToken,
+    control: PathBuf,
+) {
     let pid = child.id();
     if let Some(pid) = pid {
         shared.guard.add(pid);
     }
     tokio::select! {
         _ = child.wait() => {}
+        // It holds nothing that is worth a farewell, and the run should end promptly.
         () = stop.cancelled() => {
-            let process = pid.and_then(|pid| rustix::process::Pid::from_raw(pid.cast_signed()));
-            // It is our child and has not been waited for: the number is still its own.
-            if let Some(process) = process {
-                let _ = rustix::process::kill_process(process, rustix::process::Signal::TERM);
+            // With the clients that lead through jump hosts. The number is still its own: nobody has waited for it.
+            if let Some(group) = pid.and_then(|pid| Pid::from_raw(pid.cast_signed())) {
+                let _ = kill_process_group(group, Signal::KILL);
             }
-            if tokio::time::timeout(END_TIME, child.wait()).await.is_err() {
-                let _ = child.kill().await;
-            }
+            let _ = child.kill().await;
         }
     }
+    let _ = std::fs::remove_file(control);
     if let Some(pid) = pid
         && !shared.is_closing()
     {

@@ -9,3 +9,4 @@ mod settings;
 
 pub(super) use connection::{Shared, Ssh};
 pub(super) use settings::Settings;
+pub(crate) use settings::expand;
