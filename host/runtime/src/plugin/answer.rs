@@ -14,6 +14,9 @@ use super::bindings::{deployment, description, planning, types};
 use super::text::{clean, line};
 use super::{Outcome, Verdict};
 
+/// The steps for a proposal, or why it can't be.
+pub(crate) type PlanAnswer = Result<Vec<PlannedStep>, Vec<Problem>>;
+
 const KINDS: usize = 200;
 const STEPS: usize = 256;
 const PROBLEMS: usize = 256;
@@ -112,7 +115,7 @@ pub(crate) fn problems(problems: Vec<types::Problem>) -> Vec<Problem> {
 pub(crate) fn plans(
     asked: usize,
     answers: Vec<Result<Vec<planning::Step>, Vec<types::Problem>>>,
-) -> Result<Vec<Result<Vec<PlannedStep>, Vec<Problem>>>, String> {
+) -> Result<Vec<PlanAnswer>, String> {
     if answers.len() != asked {
         return Err(format!("it gave {} answers to {asked} proposals", answers.len()));
     }

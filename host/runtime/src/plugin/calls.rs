@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use launchway_model::{ApplicationName, KindRef, PlannedStep, PluginName, Problem, Proposal, StepReport};
+use launchway_model::{ApplicationName, KindRef, PluginName, Problem, Proposal, StepReport};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::answer::PlanAnswer;
 use super::bindings::{planning, types};
 use super::guest::{Answer, Cut, Question, ask, in_time, in_time_or_cancelled};
 use super::set::{Inner, PluginSet};
@@ -17,9 +18,6 @@ use super::{
     Activity, CallError, CallInstance, InspectCall, Limits, Outcome, PluginFault, StepCall, Verdict, answer, convert,
 };
 use crate::{Effects, StepSink};
-
-/// The steps for a proposal, or why it can't be.
-type PlanAnswer = Result<Vec<PlannedStep>, Vec<Problem>>;
 
 /// How much goes into one call of `plan`: an instance costs less the more share it, and a call must fit a guest's memory.
 const BATCH: usize = 512;
