@@ -21,6 +21,8 @@ mod path;
 mod plugin;
 mod property;
 #[cfg(not(target_family = "wasm"))]
+pub mod reference;
+#[cfg(not(target_family = "wasm"))]
 pub mod schema;
 mod span;
 mod text;

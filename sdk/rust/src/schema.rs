@@ -63,6 +63,9 @@ fn tidy(schema: &mut Value) {
                     object.insert("type".to_owned(), only);
                 }
             }
+            if let Some(Value::Array(values)) = object.get_mut("enum") {
+                values.retain(|value| !value.is_null());
+            }
             if object.get("default").is_some_and(Value::is_null) {
                 object.remove("default");
             }
@@ -112,6 +115,13 @@ mod tests {
         #[serde(default)]
         env: std::collections::BTreeMap<String, Text>,
         path: crate::OwnedPath,
+        choice: Option<Choice>,
+    }
+
+    #[derive(Deserialize, JsonSchema)]
+    enum Choice {
+        One,
+        Two,
     }
 
     #[test]
@@ -123,6 +133,7 @@ mod tests {
         assert_eq!(property("timeout")["description"], json!("How long."));
         assert_eq!(property("env")["additionalProperties"]["secret"], json!(true));
         assert_eq!(property("path")["writes"], json!(true));
+        assert_eq!(property("choice")["enum"], json!(["One", "Two"]));
         assert_eq!(schema["required"], json!(["path"]));
         assert_eq!(schema["additionalProperties"], json!(false));
         assert!(!schema.to_string().contains("null"), "{schema}");
