@@ -72,7 +72,7 @@ fn a_failure_is_shown_with_its_output_and_the_way_on() {
 #[test]
 fn an_earlier_release_is_deployed_without_its_files() {
     let components = "file: { type: ssh/file, with: { path: \"${folder}/file\", template: conf/file.j2, parents: true } }\n\
-                      tree: { type: ssh/directory, with: { path: \"${folder}/tree\", directory: tree, parents: true } }\n";
+                      tree: { type: ssh/directory, needs: [file], with: { path: \"${folder}/tree\", directory: tree } }\n";
     let place = Place::with(components);
     if !place.has_plugins() {
         return;

@@ -42,7 +42,7 @@ impl Place {
 
     /// Returns the text of an environment with one local target.
     pub(crate) fn environment(&self, name: &str) -> String {
-        let folder = serde_json::to_string(&self.deployed("")).expect("a path that is text");
+        let folder = serde_json::to_string(&self.folder.path().join("deployed")).expect("a path that is text");
         format!(
             "environment: {name}\ndefaults: {{ transport: local }}\ntargets: {{ here: {{}} }}\ndictionaries: [{{ folder: {folder} }}]\n"
         )
