@@ -7,9 +7,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use launchway_model::{Failure, Fault, HostKeyChecking, TargetSpec};
 
-use launchway_runtime::Exit;
+use launchway_runtime::{Command, Exit};
 
-use crate::support::{World, kill, processes_with, sh, until};
+use crate::support::{World, kill, processes_with, secret, sh, until};
 
 /// Tries to run something on a target that can't be reached.
 async fn refusal(world: &World, change: impl FnOnce(&mut TargetSpec)) -> Failure {
@@ -239,6 +239,27 @@ async fn a_killed_client_is_replaced() {
     kill(*pid);
     assert_eq!(world.sh("echo again").await, "again\n");
     world.close().await;
+}
+
+/// Whatever shells are installed here, taken for the user's login shell.
+#[tokio::test]
+async fn other_login_shells_pass_commands_unharmed() {
+    for shell in ["bash", "dash", "zsh", "fish", "csh", "tcsh", "ksh"] {
+        if !std::path::Path::new("/usr/bin").join(shell).exists() {
+            continue;
+        }
+        let forced = format!("ForceCommand exec {shell} -c \"$SSH_ORIGINAL_COMMAND\"");
+        let Some(world) = World::ssh_with(&forced) else { return };
+        let words =
+            ["a b", "'", "\"", "\\", "!!", "!x", "$HOME", "`id`", "a\nb", "\\'", "", "-n", "ü\t", "%s\\n", "~", "*"];
+        let argv = ["/bin/sh", "-c", r#"printf '<%s>' "$@""#, "sh"].into_iter().chain(words);
+        let argv = argv.map(str::to_owned).collect();
+        let command = Command { argv, stdin: vec![secret()], ..Command::default() };
+        let output = world.effects().exec(command, &world.sink).await.unwrap();
+        let wanted: String = words.iter().map(|word| format!("<{word}>")).collect();
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), wanted, "{shell}");
+        world.close().await;
+    }
 }
 
 /// What is run in a process of its own below, and killed there.
