@@ -276,10 +276,7 @@ impl<'a> Oracle<'a> {
         let mut found = Vec::new();
         for edge in &self.new[&component].edges {
             for other in &self.new[&edge.to].targets {
-                if !edge.same_target && edge.word != "subscribe"
-                    || edge.same_target && *other == target
-                    || edge.word == "subscribe" && !edge.same_target
-                {
+                if !edge.same_target || *other == target {
                     found.push(((edge.to, *other), edge.word == "after"));
                 }
             }

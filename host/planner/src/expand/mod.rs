@@ -1,6 +1,7 @@
 //! From what people wrote to what is wanted: every component on every target of its selector, fully resolved.
 
 mod assemble;
+mod descend;
 mod files;
 mod findings;
 mod pass;

@@ -23,7 +23,8 @@ pub(super) fn reduce(draft: Draft, text: impl Fn(Label) -> String) -> Result<Vec
     let order = topological(&before, &after)?;
 
     let mut steps: Vec<Option<StepNode>> = steps.into_iter().map(Some).collect();
-    let mut kept: Vec<PlanNode> = Vec::new();
+    let certain = nodes.iter().filter(|node| !matches!(node, DraftNode::Junction(_))).count();
+    let mut kept: Vec<PlanNode> = Vec::with_capacity(certain);
     let mut fate: Vec<Fate> = (0..count).map(|_| Fate::Pending).collect();
     let mut seen = vec![u32::MAX; count];
     for &at in &order {
