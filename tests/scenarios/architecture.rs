@@ -33,7 +33,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("launchway-planner", &["tokio", "jiff", "rusqlite", "reqwest", "wasmtime", "openssh", "anyhow", "tempfile"]),
     ("launchway-scheduler", &["rusqlite", "reqwest", "wasmtime", "openssh", "anyhow"]),
     ("launchway-store", &["tokio", "reqwest", "wasmtime", "openssh", "anyhow"]),
-    ("launchway-runtime", &["rusqlite", "anyhow"]),
+    ("launchway-runtime", &["rusqlite"]),
     ("launchway-report", &["tokio", "rusqlite", "reqwest", "wasmtime", "openssh", "anyhow"]),
 ];
 

@@ -20,6 +20,7 @@ components:
     verify:
       - type: health/command
         with: {{ run: "{check}", retries: 1, interval: 100ms }}
+  follower: {{ type: ssh/command, needs: [file], on: n=2, with: {{ run: "echo {version} >>'${{folder}}/follower'" }} }}
   added: {{ type: ssh/file, needs: [file], with: {{ path: "${{folder}}/${{target.name}}-{version}", content: new }} }}
 "#
     )
@@ -48,11 +49,12 @@ fn a_failed_verify_is_rolled_back_and_the_fixed_release_goes_through() {
     let failed = site.run(&["deploy", "--yes"]).exits(3).says("it is ill");
     assert!(failed.text().contains("rollback"), "the way back is shown: {}", failed.text());
     assert_eq!(site.deployed("host1").as_deref(), Some("2"), "it was installed before it was checked");
-    assert_eq!(site.deployed("host1-2"), None, "what needs it did not go on");
+    assert_eq!(site.deployed("follower").as_deref(), Some("1\n"), "what needs it did not start");
     assert!(site.recorded().contains(&("file@host1".to_owned(), "dirty".to_owned())));
 
     site.run(&["rollback", "--yes"]).exits(0);
     assert_eq!((site.deployed("host1").as_deref(), site.deployed("host2").as_deref()), (Some("1"), Some("1")));
+    assert_eq!((site.deployed("host1-1").as_deref(), site.deployed("host1-2")), (Some("new"), None));
     let after = site.status();
     assert_eq!(without_runs(&after, "schema"), without_runs(&before, "schema"));
     assert_eq!((&after["version"], &after["release"]), (&before["version"], &before["release"]));
@@ -88,7 +90,7 @@ fn an_earlier_release_comes_back_without_its_files() {
 
 #[test]
 fn a_rolled_back_creation_is_removed() {
-    let Some(site) = Site::new(1) else { return };
+    let Some(site) = Site::new(2) else { return };
     site.application(&release("1", false));
     site.run(&["deploy", "--yes"]).exits(3);
     assert_eq!(site.deployed("host1").as_deref(), Some("1"));

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use launchway_harness::{Hosts, Output, Project};
 use serde_json::{Value, json};
@@ -31,6 +32,18 @@ impl Site {
     /// Returns what is in a deployed file.
     pub(crate) fn deployed(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.folder().join(name)).ok()
+    }
+
+    /// Waits until a step has written a file.
+    pub(crate) fn wait_until_deployed(&self, name: &str) {
+        let path = self.folder().join(name);
+        for _ in 0..3000 {
+            if path.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{name} never appeared");
     }
 
     /// Writes the environment with something about it changed.

@@ -107,7 +107,7 @@ fn a_host_that_dies_in_the_middle_fails_its_step_and_leaves_the_instance_uncerta
     running
         .wait_for(|line| line.contains("instance-committed") && line.contains("other"))
         .expect("the other host is done");
-    wait_until_exists(&site.folder().join("begun"));
+    site.wait_until_deployed("begun");
     site.hosts.crash(0);
     let output = running.finish().expect("it ends").exits(3);
     assert!(output.text().contains("connection"), "{}", output.text());
@@ -175,14 +175,4 @@ fn a_host_that_falls_silent_is_noticed() {
     sandbox.heal(2).expect("it can be healed");
     project.run(["deploy", "--yes"]).expect("it runs").exits(0);
     assert_eq!(there(2), "text");
-}
-
-fn wait_until_exists(path: &Path) {
-    for _ in 0..3000 {
-        if path.exists() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
-    panic!("{} never appeared", path.display());
 }

@@ -27,7 +27,6 @@ pub(crate) fn run(local: bool, binary: Option<PathBuf>) -> Result<()> {
 
     say("Shop 1.0 goes to three hosts on which nothing is yet");
     stage.release("1.0")?;
-    stage.show(&["plan"], 0)?;
     stage.show(&["deploy", "--yes"], 0)?;
     fact(&format!("the shop answers: {}", stage.front_page("1.0")?));
 

@@ -92,7 +92,7 @@ impl Stage {
         let mut seen = std::collections::BTreeSet::new();
         let mut page = String::new();
         for _ in 0..4 {
-            page = self.fetch()?.expect(0)?.stdout();
+            page = self.fetch()?.expect(0)?.stdout().trim_end().to_owned();
             let answer: Value = serde_json::from_str(&page).with_context(|| format!("no JSON: {page}"))?;
             ensure!(answer["version"] == version, "not version {version}: {page}");
             seen.insert(answer["instance"].to_string());
