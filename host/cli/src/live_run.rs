@@ -331,7 +331,8 @@ fn say_end(console: Console, plan: &Plan, run: RunId, outcome: RunOutcome, took:
         counts.push("nothing committed".to_owned());
     }
     let environment = inline(plan.environment.as_str());
-    let ended = format!("{}, {} steps in {} (run {run})", counts.join(", "), gathered.steps, duration(took));
+    let plural = if gathered.steps == 1 { "" } else { "s" };
+    let ended = format!("{}, {} step{plural} in {} (run {run})", counts.join(", "), gathered.steps, duration(took));
     if !gathered.failed.is_empty() {
         complain(&failures_text(&gathered.failed, paint));
         complain("\n");

@@ -30,7 +30,7 @@ pub use json::{SCHEMA, document, line};
 pub use live::Live;
 pub use plain::Plain;
 pub use plan_json::plan_json;
-pub use plan_view::{PlanViewOptions, plan_text, summary_line};
+pub use plan_view::{BlobReader, PlanViewOptions, plan_text, summary_line};
 pub use progress::Progress;
 pub use run_view::{LogPiece, RunRow, RunView, run_json, run_text, runs_json, runs_text};
 pub use sanitise::{Cleaner, inline, sanitise};

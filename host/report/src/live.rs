@@ -91,11 +91,12 @@ impl Live {
             self.estimate = (now, self.progress.remaining_ms(now));
         }
         self.bar.set_position((self.progress.done + self.progress.failed + self.progress.skipped) as u64);
-        self.bar.set_message(match self.estimate.1 {
-            Some(ms) if self.progress.failed == 0 => format!("about {} left", duration(ms)),
+        let left = match self.estimate.1 {
+            Some(ms) if ms >= 1000 && self.progress.failed == 0 => format!("about {} left", duration(ms)),
             _ => String::new(),
-        });
-        self.targets.set_message(self.targets_line());
+        };
+        show(&self.bar, left);
+        show(&self.targets, self.targets_line());
         let running: Vec<String> = self
             .progress
             .running
@@ -117,7 +118,7 @@ impl Live {
             } else {
                 running.get(i).cloned().unwrap_or_default()
             };
-            line.set_message(text);
+            show(line, text);
         }
     }
 
@@ -154,6 +155,13 @@ impl Live {
     pub fn finish(self) {
         // As above: the run matters more than the terminal.
         let _ = self.multi.clear();
+    }
+}
+
+/// Changes a line's text, if it is another one: each change draws.
+fn show(line: &ProgressBar, text: String) {
+    if line.message() != text {
+        line.set_message(text);
     }
 }
 

@@ -18,6 +18,9 @@ const NAMED_TARGETS: usize = 6;
 /// The largest rendered file of which a text diff is made, in bytes.
 const TEXT_LIMIT: u64 = 256 * 1024;
 
+/// Reads a file of a release; none if it is not there.
+pub type BlobReader<'a> = &'a dyn Fn(&Digest) -> Option<Vec<u8>>;
+
 /// How a plan is shown.
 #[derive(Clone, Copy, Default)]
 pub struct PlanViewOptions<'a> {
@@ -25,7 +28,7 @@ pub struct PlanViewOptions<'a> {
     /// All targets by name, the properties of what is created, and the steps.
     pub verbose: bool,
     /// Reads a file of the release, for text diffs.
-    pub blobs: Option<&'a dyn Fn(&Digest) -> Option<Vec<u8>>>,
+    pub blobs: Option<BlobReader<'a>>,
 }
 
 /// Returns the plan as text.
@@ -287,7 +290,7 @@ fn varies(varies: bool) -> &'static str {
     if varies { "  (differs by target)" } else { "" }
 }
 
-fn text_of(artifact: &Artifact, blobs: &dyn Fn(&Digest) -> Option<Vec<u8>>) -> Option<String> {
+fn text_of(artifact: &Artifact, blobs: BlobReader<'_>) -> Option<String> {
     if artifact.size > TEXT_LIMIT {
         return None;
     }
