@@ -148,24 +148,21 @@ fn nameless_paths() -> String {
     format!("target.{}.rustflags=[{}]", toolchain::WASM_TARGET, flags.join(","))
 }
 
-/// Takes out what cargo and its caller say of this build: it is not meant for the nested one.
+/// Takes out what the caller says of the main build: it is not meant for the plugins'.
 fn clean(cargo: &mut Command) -> &mut Command {
-    const NAMES: &[&str] =
-        &["RUSTFLAGS", "RUSTDOCFLAGS", "MAKEFLAGS", "MFLAGS", "NUM_JOBS", "TARGET", "HOST", "OUT_DIR"];
-    const PREFIXES: &[&str] = &[
-        "RUSTC",
-        "CARGO_MANIFEST_",
-        "CARGO_PKG_",
-        "CARGO_BUILD_",
-        "CARGO_TARGET_",
-        "CARGO_ENCODED_",
-        "CARGO_PROFILE_",
-        "CARGO_CFG_",
-        "CARGO_BIN_",
-        "CARGO_CRATE_",
-        "CARGO_PRIMARY_",
+    const NAMES: &[&str] = &[
+        "RUSTFLAGS",
+        "RUSTDOCFLAGS",
+        "MAKEFLAGS",
+        "MFLAGS",
+        "NUM_JOBS",
+        "TARGET",
+        "HOST",
+        "OUT_DIR",
         "CARGO_MAKEFLAGS",
     ];
+    const PREFIXES: &[&str] =
+        &["RUSTC", "CARGO_BUILD_", "CARGO_TARGET_", "CARGO_ENCODED_", "CARGO_PROFILE_", "CARGO_CFG_"];
     for (key, _) in std::env::vars_os() {
         let key = key.to_string_lossy();
         if NAMES.contains(&key.as_ref()) || PREFIXES.iter().any(|prefix| key.starts_with(prefix)) {

@@ -6,8 +6,18 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 /// Returns the cargo that runs this program.
+///
+/// It does not see what that one says of this program: build scripts that look at it, such as ring's, would run anew
+/// each time a build is started the other way.
 pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    const PREFIXES: [&str; 5] = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_CRATE_", "CARGO_BIN_", "CARGO_PRIMARY_"];
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    for (key, _) in std::env::vars_os() {
+        if PREFIXES.iter().any(|prefix| key.to_string_lossy().starts_with(prefix)) {
+            cargo.env_remove(key);
+        }
+    }
+    cargo
 }
 
 /// Prints a command, runs it and fails if it does.
