@@ -141,7 +141,7 @@ impl Hosts {
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password".to_owned(),
             // Many key exchanges at once are what costs time on a small machine, and then the start-up files of
             // whoever runs the tests: bash leaves those out below another shell.
-            "KexAlgorithms curve25519-sha256\nSetEnv SHLVL=5\nSubsystem sftp internal-sftp\n".to_owned(),
+            "KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org\nSetEnv SHLVL=5\nSubsystem sftp internal-sftp\n".to_owned(),
         ];
         fs::write(&path, config.join("\n")).context("can't write a server's configuration")?;
         let log = fs::File::create(folder.join(format!("sshd-{address}.log")))?;
