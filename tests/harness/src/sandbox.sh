@@ -30,14 +30,19 @@ boot() {
     ip link set "e$n" netns "$(cat "$disk.pid")"
     ip link set "v$n" master br0 up
     rm "$disk/ready"
+    answers
+    # Read by the program outside, which does not see the file system in memory.
+    cat "$disk.key.pub"
+}
+
+# Waits until the host's server can be talked to: the network needs a moment after a change.
+answers() {
     waited=0
     until ssh-keyscan -T 1 -t ed25519 "$net.$n" 2>/dev/null | grep -q ed25519; do
         waited=$((waited + 1))
-        [ $waited -lt 100 ] || { cat "$disk.log" >&2; exit 1; }
+        [ $waited -lt 100 ] || { cat "$here/hosts/$n.log" >&2; exit 1; }
         sleep 0.02
     done
-    # Read by the program outside, which does not see the file system in memory.
-    cat "$disk.key.pub"
 }
 
 # The host's own first process, in all its namespaces.
@@ -92,6 +97,9 @@ case $verb in
     host) host ;;
     crash) crash ;;
     cut) ip link set "v$n" down ;;
-    heal) ip link set "v$n" up ;;
+    heal)
+        ip link set "v$n" up
+        answers
+        ;;
     on) on "$@" ;;
 esac

@@ -46,7 +46,7 @@ fn sandboxed_hosts_have_their_own_disk_and_network() {
 
     let mut words = sandbox.entrance("/".as_ref());
     words.extend(
-        ["/usr/bin/ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=1"].map(str::to_owned),
+        ["/usr/bin/ssh", "-F", "/dev/null", "-o", "BatchMode=yes", "-o", "ConnectTimeout=2"].map(str::to_owned),
     );
     words.extend(["-o".to_owned(), format!("UserKnownHostsFile={}", sandbox.known_hosts().display())]);
     words.extend(["-i".to_owned(), sandbox.identity().display().to_string()]);
