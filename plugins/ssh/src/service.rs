@@ -87,19 +87,28 @@ pub(crate) enum Action {
     /// Starts it; if it is up already, it is restarted, since it may run what was there before.
     Start,
     Stop,
+    /// Stops it if it is up, where nobody knows whether it is.
+    TryStop,
     Reload,
     /// Makes it start with the machine, or not.
     Enable,
 }
 
 impl Action {
-    const ALL: [Self; 4] = [Self::Start, Self::Stop, Self::Reload, Self::Enable];
+    const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::TryStop, Self::Reload, Self::Enable];
+
+    /// Returns how a service is stopped. After a run that broke off it may be down, which a `stop` may call a failure.
+    fn to_stop(proposal: &Proposal<'_, Properties>, instance: &Instance<'_, Properties>) -> Self {
+        let is_known = instance.properties.provider() == Provider::Systemd || instance.properties.status.is_some();
+        if is_known || !proposal.causes.contains(&Cause::Dirty) { Self::Stop } else { Self::TryStop }
+    }
 
     /// Returns the name of the step that does it.
     fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Stop => "stop",
+            Self::TryStop => "try-stop",
             Self::Reload => "reload",
             Self::Enable => "enable",
         }
@@ -134,7 +143,7 @@ impl Kind for Service {
                 steps.push(act(Phase::Start, Action::Start, instance));
             }
             Change::Delete(_) => {
-                steps.push(act(Phase::Stop, Action::Stop, instance));
+                steps.push(act(Phase::Stop, Action::to_stop(proposal, instance), instance));
                 steps.extend(remove_unit_file(instance));
             }
             Change::Refresh(_) => match reaction(proposal)? {
@@ -144,14 +153,14 @@ impl Kind for Service {
                 Reaction::Enable | Reaction::Nothing => {}
             },
             Change::Update { previous, .. } if previous.properties.identity() != instance.properties.identity() => {
-                steps.push(act(Phase::Stop, Action::Stop, previous));
+                steps.push(act(Phase::Stop, Action::to_stop(proposal, previous), previous));
                 steps.extend(remove_unit_file(previous));
                 steps.extend(unit_file(instance)?);
                 steps.push(act(Phase::Start, Action::Start, instance));
             }
             Change::Update { previous, .. } => match reaction(proposal)? {
                 Reaction::Restart => {
-                    steps.push(act(Phase::Stop, Action::Stop, previous));
+                    steps.push(act(Phase::Stop, Action::to_stop(proposal, previous), previous));
                     if instance.properties.unit_source().is_none() {
                         steps.extend(remove_unit_file(previous));
                     }
@@ -421,7 +430,7 @@ fn act(phase: Phase, action: Action, instance: &Instance<'_, Properties>) -> Ste
     };
     let verb = match action {
         Action::Start => "Start",
-        Action::Stop => "Stop",
+        Action::Stop | Action::TryStop => "Stop",
         Action::Reload => "Reload",
         Action::Enable if properties.enable == Some(false) => "Disable",
         Action::Enable => "Enable",

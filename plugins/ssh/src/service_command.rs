@@ -1,6 +1,6 @@
 //! A service that commands of its own start and stop.
 
-use launchway_sdk::{Command, Context, Failure, Outcome, Pairs, Run, Text};
+use launchway_sdk::{Command, Context, Failure, Fault, Outcome, Pairs, Run, Text};
 
 use crate::service::Action;
 use crate::waiting::{Patience, Stage, Waiting};
@@ -42,6 +42,14 @@ impl Commands<'_> {
                 self.run(context, self.stop, "stop")?;
                 self.wait(context, Waiting::new(context, Stage::Stop))
             }
+            Action::TryStop => match self.run(context, self.stop, "stop") {
+                Ok(()) => Ok(Outcome::changed_with("stopped")),
+                Err(failure) if failure.fault == Fault::Tool => {
+                    context.warn(&format!("{}; it may have been down", failure.message));
+                    Ok(Outcome::unchanged_with("it may have been down"))
+                }
+                Err(failure) => Err(failure),
+            },
             Action::Reload if is_up == Some(false) => {
                 context.warn("it is down: starting it instead of reloading it");
                 self.start(context)

@@ -32,7 +32,7 @@ impl Systemd {
                 self.set_enabled(context)?;
                 self.start(context)
             }
-            Action::Stop => self.stop(context),
+            Action::Stop | Action::TryStop => self.stop(context),
             Action::Reload => self.reload(context),
             Action::Enable => {
                 self.set_enabled(context)?;
