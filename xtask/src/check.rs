@@ -26,7 +26,11 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     }
     cargo.args(["--workspace", "--locked", "--manifest-path"]).arg(workspace::main_manifest()).args(arguments);
     // The same variable as in the build before, or cargo would build the binary again, without plugins.
-    cargo.env("LAUNCHWAY_EMBED", embedded).env("LAUNCHWAY_BIN", binary);
+    cargo.env("LAUNCHWAY_EMBED", embedded).env("LAUNCHWAY_BIN", binary).env("LAUNCHWAY_REQUIRE_PLUGINS", "1");
+    if std::env::var_os("CI").is_some() {
+        // Elsewhere a test says that it needs a server; here it has to run.
+        cargo.env("LAUNCHWAY_REQUIRE_SSHD", "1");
+    }
     process::run(&mut cargo)
 }
 
