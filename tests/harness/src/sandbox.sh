@@ -26,7 +26,8 @@ boot() {
         waited=$((waited + 1))
         [ $waited -lt 1000 ] || { cat "$disk.log" >&2; exit 1; }
     done
-    ip link add "v$n" type veth peer name "e$n"
+    # The same hardware address after every boot, or others would send to the old one for up to a minute.
+    ip link add "v$n" type veth peer name "e$n" address "$(printf '02:00:00:00:00:%02x' "$n")"
     ip link set "e$n" netns "$(cat "$disk.pid")"
     ip link set "v$n" master br0 up
     rm "$disk/ready"
