@@ -17,17 +17,19 @@ pub(super) fn reduce(draft: Draft, text: impl Fn(Label) -> String) -> Result<Vec
     let count = nodes.len();
     edges.sort_unstable();
     edges.dedup();
-    let before = Lists::new(count, edges.iter().map(|(from, to)| (*to, *from)));
-    let after = Lists::new(count, edges.iter().copied());
-    drop(edges);
+    let (before, after) = both_ways(count, &edges);
     let order = topological(&before, &after)?;
+    let live = live(&order, &after, &nodes);
+    edges.retain(|(_, to)| live[*to as usize]);
+    let (before, after) = both_ways(count, &edges);
+    drop(edges);
 
     let mut steps: Vec<Option<StepNode>> = steps.into_iter().map(Some).collect();
     let certain = nodes.iter().filter(|node| !matches!(node, DraftNode::Junction(_))).count();
     let mut kept: Vec<PlanNode> = Vec::with_capacity(certain);
     let mut fate: Vec<Fate> = (0..count).map(|_| Fate::Pending).collect();
     let mut seen = vec![u32::MAX; count];
-    for &at in &order {
+    for &at in order.iter().filter(|at| live[**at as usize]) {
         let mut ways_in = gather(at, &before, &mut fate, &mut seen);
         drop_implied(&mut ways_in, &kept);
         let kind = match nodes[at as usize] {
@@ -104,7 +106,7 @@ fn drop_implied(ways_in: &mut Vec<u32>, kept: &[PlanNode]) {
 /// Whether a junction can go without more edges than before.
 fn is_needless(at: u32, ways_in: usize, before: &Lists, after: &Lists, nodes: &[DraftNode]) -> bool {
     let ways_out = after.of(at);
-    if ways_in <= 1 || ways_out.is_empty() {
+    if ways_in <= 1 {
         return true;
     }
     if let [only] = ways_out {
@@ -112,6 +114,22 @@ fn is_needless(at: u32, ways_in: usize, before: &Lists, after: &Lists, nodes: &[
         return ways_in <= FEW || !junction || before.of(*only).len() == 1;
     }
     ways_in <= FEW && ways_in * ways_out.len() <= ways_in + ways_out.len()
+}
+
+fn both_ways(count: usize, edges: &[(u32, u32)]) -> (Lists, Lists) {
+    let before = Lists::new(count, edges.iter().map(|(from, to)| (*to, *from)));
+    let after = Lists::new(count, edges.iter().copied());
+    (before, after)
+}
+
+/// Returns which nodes have a say: all but junctions that lead to no step and no commit.
+fn live(order: &[u32], after: &Lists, nodes: &[DraftNode]) -> Vec<bool> {
+    let mut live = vec![false; nodes.len()];
+    for &at in order.iter().rev() {
+        let junction = matches!(nodes[at as usize], DraftNode::Junction(_));
+        live[at as usize] = !junction || after.of(at).iter().any(|next| live[*next as usize]);
+    }
+    live
 }
 
 fn topological(before: &Lists, after: &Lists) -> Result<Vec<u32>, String> {

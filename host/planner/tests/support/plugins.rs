@@ -1,6 +1,7 @@
 //! Plugins with kinds that have steps in various phases.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use launchway_model::{
@@ -98,10 +99,11 @@ fn steps(proposal: &Proposal) -> Vec<PlannedStep> {
 
 fn words(proposal: &Proposal) -> Vec<PlannedStep> {
     let words = proposal.causes.iter().filter_map(|cause| match cause {
-        Cause::Subscription { word, .. } => Some(step(word, Phase::Start)),
+        Cause::Subscription { word, .. } => Some(&**word),
         _ => None,
     });
-    words.collect()
+    let words: BTreeSet<&str> = words.collect();
+    words.into_iter().map(|word| step(word, Phase::Start)).collect()
 }
 
 fn step(name: &str, phase: Phase) -> PlannedStep {
