@@ -30,9 +30,9 @@ pub enum PlanError {
     /// Two components own one path on one target.
     #[error("{first} and {second} both write `{path}`")]
     TwoWriters { first: InstanceId, second: InstanceId, path: String },
-    /// A path changes hands while its first owner stays.
-    #[error("{from} gives up `{path}` while {to} takes it")]
-    PathChangesHands { from: InstanceId, to: InstanceId, path: String },
+    /// A path changes hands between two that stay, one of which waits for the other with everything.
+    #[error("{from} gives up a path that {to} takes, and one of them comes after all of the other")]
+    PathChangesHands { from: InstanceId, to: InstanceId },
     /// A bug: the finished plan breaks a rule.
     #[error("the planner made a plan that breaks a rule: {0}")]
     Broken(String),

@@ -16,7 +16,7 @@ use crate::inputs::{Plugins, Secrets};
 use crate::kinds::Kinds;
 use crate::lint::lint;
 use crate::order::{OrderInput, order};
-use crate::paths::check_paths;
+use crate::paths::settle_paths;
 use crate::restrict::Restriction;
 
 /// Everything a plan is computed from.
@@ -58,9 +58,9 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
         restrict: input.restrict,
         exact_versions: rollback,
     })?;
-    let Delta { changes, unchanged, amendments, amended, left_out, mut warnings } = delta;
+    let Delta { mut changes, unchanged, amendments, amended, left_out, mut warnings } = delta;
     let instances = input.desired.map_or(&[][..], |desired| &desired.instances);
-    let handovers = check_paths(instances, &changes, &kinds)?;
+    let handovers = settle_paths(instances, &mut changes, &kinds)?;
     let steps = ask(&changes, input.plugins)?;
     let order_input =
         OrderInput { instances, changes: &changes, steps, handovers: &handovers, forgive_cycles: rollback };

@@ -269,12 +269,21 @@ fn one_path_has_one_writer() {
     );
     assert_eq!(
         refused(
-            "a: { type: t/file, with: { path: /x } }",
-            "a: { type: t/file, with: { path: /y } }\nb: { type: t/file, with: { path: /x } }"
+            "a: { type: t/file, with: { path: /x } }\nb: { type: t/file, with: { path: /z } }",
+            "a: { type: t/file, with: { path: /y }, after: [b] }\nb: { type: t/file, with: { path: /x } }"
         ),
-        "a@t1 gives up `/x` while b@t1 takes it; do it in two deployments: the first one gives the path up, the \
-         second one takes it"
+        "a@t1 gives up a path that b@t1 takes, and one of them comes after all of the other; do it in two \
+         deployments: the first one gives the path up, the second one takes it"
     );
+}
+
+#[test]
+fn paths_can_be_swapped() {
+    let mut project =
+        Project::new("a: { type: t/file, with: { path: /x } }\nb: { type: t/file, with: { path: /y } }", ONE);
+    let state = deployed(&project);
+    project.components("a: { type: t/file, with: { path: /y } }\nb: { type: t/file, with: { path: /x } }");
+    insta::assert_snapshot!(text::plan(&project.deploy(&state)));
 }
 
 #[test]

@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use launchway_model::{ApplicationState, ChangeKind, InstanceChange, NodeKind, Operation, Phase, Plan, RunId, Scope};
-use launchway_planner::{PlanError, plan_digest, restore};
+use launchway_planner::{Desired, PlanError, plan_digest, restore};
 use proptest::prelude::*;
+use support::reach::Reach;
 use support::{Project, empty_state, run_all, text};
 
 const TARGETS: usize = 3;
@@ -112,34 +113,6 @@ fn project(model: &Model) -> Project {
         return project;
     }
     Project::new(&components, &targets)
-}
-
-/// What comes before what in a plan: everything, however far.
-struct Reach {
-    words: usize,
-    before: Vec<u64>,
-}
-
-impl Reach {
-    fn of(plan: &Plan) -> Self {
-        let words = plan.nodes.len().div_ceil(64).max(1);
-        let mut before = vec![0u64; words * plan.nodes.len()];
-        for (at, node) in plan.nodes.iter().enumerate() {
-            for earlier in &node.after {
-                let earlier = earlier.0 as usize;
-                assert!(earlier < at, "nodes come in a topological order");
-                for word in 0..words {
-                    before[at * words + word] |= before[earlier * words + word];
-                }
-                before[at * words + earlier / 64] |= 1 << (earlier % 64);
-            }
-        }
-        Self { words, before }
-    }
-
-    fn comes_before(&self, earlier: usize, later: usize) -> bool {
-        self.before[later * self.words + earlier / 64] & (1 << (earlier % 64)) != 0
-    }
 }
 
 /// A change's nodes, by phase.
@@ -379,12 +352,12 @@ impl<'a> Oracle<'a> {
             deployed.as_ref().and_then(|deployed| deployed.spec.properties.get("path").cloned())
         };
         let mut found = Vec::new();
-        for (place, changes) in self.changes.iter().filter(|(place, _)| !self.is_staying(**place)) {
+        for (place, changes) in &self.changes {
             let Some(given) = path(&self.plan.changes[changes[0]].previous) else { continue };
-            for (other, others) in self.staying().filter(|(other, _)| other.1 == place.1) {
+            for (other, others) in self.staying().filter(|(other, _)| other.1 == place.1 && other != place) {
                 let (old, new) = (&self.plan.changes[others[0]], &self.plan.changes[*others.last().unwrap()]);
-                assert_ne!(other, *place);
                 if path(&new.desired).as_ref() == Some(&given) && path(&old.previous).as_ref() != Some(&given) {
+                    assert_eq!(self.plan.changes[changes[0]].kind, ChangeKind::Delete);
                     found.push((changes[0], *others.last().unwrap()));
                 }
             }
@@ -394,8 +367,8 @@ impl<'a> Oracle<'a> {
 
     /// Components that give a path away, and those going with them that were deployed with edges to such.
     fn going_first(&self) -> BTreeSet<usize> {
-        let mut first: BTreeSet<usize> =
-            self.handovers().iter().map(|(delete, _)| place(&self.plan.changes[*delete]).0).collect();
+        let givers = self.handovers().into_iter().map(|(delete, _)| place(&self.plan.changes[delete]));
+        let mut first: BTreeSet<usize> = givers.filter(|at| !self.is_staying(*at)).map(|at| at.0).collect();
         let gone: Vec<_> = self.changes.iter().filter(|(place, _)| !self.is_staying(**place)).collect();
         loop {
             let before = first.len();
@@ -431,9 +404,10 @@ fn place(change: &InstanceChange) -> (usize, usize) {
     (change.id.component.as_str()[1..].parse().unwrap(), change.id.target.as_str()[1..].parse().unwrap())
 }
 
-/// Returns the plan from a state to a model; none if a component gives up a path that another one takes and stays.
-fn upgrade(project: &Project, state: &ApplicationState) -> Option<Plan> {
-    match project.try_plan(Operation::Deploy, Some(&project.desired()), state) {
+/// Returns the plan from a state to what is wanted; none if a path changes hands between two one of which is after all
+/// of the other.
+fn change(project: &Project, operation: Operation, desired: &Desired, state: &ApplicationState) -> Option<Plan> {
+    match project.try_plan(operation, Some(desired), state) {
         Ok(planned) => Some(planned.plan),
         Err(PlanError::PathChangesHands { .. }) => None,
         Err(error) => panic!("{error}"),
@@ -453,11 +427,12 @@ proptest! {
     #[test]
     fn every_promise_holds_from_any_release_to_any_other(old in any_model(), new in any_model()) {
         let mut state = deployed(&old);
-        let Some(plan) = upgrade(&project(&new), &state) else { return Ok(()) };
+        let project = project(&new);
+        let Some(plan) = change(&project, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
         Oracle::new(&plan, &new).check();
-        prop_assert_eq!(plan_digest(&plan), plan_digest(&project(&new).deploy(&state)));
+        prop_assert_eq!(plan_digest(&plan), plan_digest(&project.deploy(&state)));
         run_all(&mut state, &plan, 2);
-        let again = project(&new).deploy(&state);
+        let again = project.deploy(&state);
         prop_assert!(again.changes.is_empty() && again.nodes.is_empty() && again.amendments.is_empty());
     }
 
@@ -481,14 +456,14 @@ proptest! {
         let before = state.clone();
         let mut project = project(&new);
         project.version("2.0");
-        let Some(plan) = upgrade(&project, &state) else { return Ok(()) };
+        let Some(plan) = change(&project, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
         support::run(&mut state, &plan, 2, |id| {
             let number = |text: &str| text[1..].parse::<usize>().unwrap();
             !fails.contains(&(number(id.component.as_str()), number(id.target.as_str())))
         });
         let run = RunId(2);
         let desired = restore(&state, run, &plan).unwrap();
-        let rollback = project.try_plan(Operation::Rollback { run }, Some(&desired), &state).unwrap().plan;
+        let Some(rollback) = change(&project, Operation::Rollback { run }, &desired, &state) else { return Ok(()) };
         run_all(&mut state, &rollback, 3);
         prop_assert_eq!(&state.version, &before.version);
         let confirmed = |state: &ApplicationState| -> Vec<_> {

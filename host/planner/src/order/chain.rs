@@ -14,6 +14,8 @@ pub(crate) struct Chain {
     pub(crate) last_stage: Option<u32>,
     /// The first step that takes something away.
     pub(crate) first_stop: Option<u32>,
+    /// Of an instance that is replaced: the commit of the one that goes.
+    pub(crate) replaced: Option<u32>,
 }
 
 impl Chain {
@@ -60,7 +62,7 @@ impl<'d> Chainer<'d> {
         self.chain
     }
 
-    /// An instance whose type changes: deleted and committed, then created.
+    /// An instance that is replaced, as when its type changes: deleted and committed, then created.
     pub(crate) fn replacement(mut self, old: Part<'_>, new: Part<'_>) -> Chain {
         let (mut old, mut new) = (Run::new(old, true), Run::new(new, false));
         self.anchor(Anchor::Begin);
@@ -70,6 +72,7 @@ impl<'d> Chainer<'d> {
         self.anchor(Anchor::StopEnd);
         self.steps(&mut old, Phase::Verify);
         self.commit(&old);
+        self.chain.replaced = self.last;
         self.steps(&mut old, Phase::Finish);
         // Nothing of the new one, staging included, before the record of the old one is gone: it has only one.
         self.steps(&mut new, Phase::Remove);

@@ -74,7 +74,7 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
         steps: std::mem::take(&mut steps[at]),
     };
     let mut staying: Vec<(&InstanceChange, Chain, bool)> = Vec::new();
-    let mut install_begin: HashMap<ChangeIndex, u32> = HashMap::new();
+    let mut ends = HandoverEnds::default();
     let mut chains: Chains = Vec::with_capacity(components.list.len());
     let mut barrier = Barrier::default();
     for (number, component) in components.list.iter().enumerate() {
@@ -102,7 +102,10 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
             if let Some((old, new, chain)) = chain {
                 staying.push((&changes[old], chain, component.held));
                 if let Some(node) = chain.at(Anchor::InstallBegin) {
-                    install_begin.insert(ChangeIndex(new as u32), node);
+                    ends.install_begin.insert(ChangeIndex(new as u32), node);
+                }
+                if let Some(node) = chain.replaced {
+                    ends.gone.insert(ChangeIndex(old as u32), node);
                 }
             }
         }
@@ -114,14 +117,25 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
         let component = components.list.len() as u32 + leaving.number[&change.id.component];
         let chain = Chainer::new(&mut draft, component, Anchor::StopBegin.bit()).change(part(index.0 as usize));
         barrier.add(&chain, false);
+        ends.gone.extend(chain.at(Anchor::Committed).map(|node| (*index, node)));
         gone_chains.push(chain);
     }
     draw(&mut draft, &components, &relations, &chains);
     leaving.draw(&mut draft, &gone_chains, staying.into_iter());
-    hand_over(&mut draft, &leaving, &gone_chains, handovers, &install_begin);
+    ends.draw(&mut draft, handovers);
     barrier.draw(&mut draft);
     let offset = components.list.len() as u32;
-    reduce(draft, |label| label_text(label, &names, offset)).map_err(PlanError::Broken)
+    reduce(draft, |label| label_text(label, &names, offset)).map_err(|why| {
+        // Who stays and gives up a path may have to wait, with everything, for the one who takes it.
+        let stays = |(giver, _): &&Handover| components.of(&changes[giver.0 as usize].id).is_some();
+        match handovers.iter().find(stays) {
+            Some((giver, taker)) => PlanError::PathChangesHands {
+                from: changes[giver.0 as usize].id.clone(),
+                to: changes[taker.0 as usize].id.clone(),
+            },
+            None => PlanError::Broken(why),
+        }
+    })
 }
 
 /// What happens to an instance that is wanted.
@@ -176,19 +190,20 @@ fn add_anchors(
     }
 }
 
-fn hand_over(
-    draft: &mut Draft,
-    leaving: &Leaving<'_>,
-    chains: &[Chain],
-    handovers: &[Handover],
-    install_begin: &HashMap<ChangeIndex, u32>,
-) {
-    let place: HashMap<ChangeIndex, usize> =
-        leaving.changes.iter().enumerate().map(|(at, (index, _))| (*index, at)).collect();
-    for (delete, change) in handovers {
-        let committed = place.get(delete).and_then(|at| chains[*at].at(Anchor::Committed));
-        if let (Some(from), Some(to)) = (committed, install_begin.get(change)) {
-            draft.edge(from, *to);
+/// The nodes between which paths change hands.
+#[derive(Default)]
+struct HandoverEnds {
+    /// Of deletes: their commits.
+    gone: HashMap<ChangeIndex, u32>,
+    install_begin: HashMap<ChangeIndex, u32>,
+}
+
+impl HandoverEnds {
+    fn draw(&self, draft: &mut Draft, handovers: &[Handover]) {
+        for (giver, taker) in handovers {
+            if let (Some(from), Some(to)) = (self.gone.get(giver), self.install_begin.get(taker)) {
+                draft.edge(*from, *to);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "shared by several test crates")]
 
 pub(crate) mod plugins;
+pub(crate) mod reach;
 pub(crate) mod text;
 
 use std::cell::RefCell;
