@@ -19,7 +19,7 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     }
     let mut cargo = process::cargo();
     if process::answers("cargo-nextest", "--version") {
-        cargo.args(["nextest", "run"]);
+        cargo.args(["nextest", "run", "--no-fail-fast"]);
     } else {
         eprintln!("note: cargo-nextest is not installed; running `cargo test` instead");
         cargo.arg("test");
@@ -27,6 +27,10 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     cargo.args(["--workspace", "--locked", "--manifest-path"]).arg(workspace::main_manifest()).args(arguments);
     // The same variable as in the build before, or cargo would build the binary again, without plugins.
     cargo.env("LAUNCHWAY_EMBED", embedded).env("LAUNCHWAY_BIN", binary).env("LAUNCHWAY_REQUIRE_PLUGINS", "1");
+    if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
+        // The same cases each time; another seed looks further.
+        cargo.env("PROPTEST_RNG_SEED", "20261123");
+    }
     if std::env::var_os("CI").is_some() {
         // Elsewhere a test says that it needs a server; here it has to run.
         cargo.env("LAUNCHWAY_REQUIRE_SSHD", "1");

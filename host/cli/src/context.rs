@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use launchway_model::config::{Application, parse_scalar};
 use launchway_model::{ApplicationName, ApplicationState, EnvironmentName, Lineage, PluginName, Sources, Version};
-use launchway_runtime::{CachePlace, PluginFile, PluginOptions, PluginSet};
+use launchway_runtime::{CachePlace, LoadError, PluginFile, PluginOptions, PluginSet};
 use launchway_store::{NEW_LINEAGE, Store, StoreError};
 use serde_json::Value;
 
@@ -129,9 +129,11 @@ pub(crate) fn plugins_of(application: &Application, folder: &Path) -> Result<Plu
 fn load_plugins(files: &[PluginFile]) -> Result<PluginSet> {
     let options = PluginOptions { compiler: compiler()?, cache: CachePlace::of_user(), ..PluginOptions::default() };
     PluginSet::load(EMBEDDED, files, options).map_err(|errors| {
-        let hint = errors.iter().find_map(launchway_runtime::LoadError::hint);
+        let hint = errors.iter().find_map(LoadError::hint);
         let messages: Vec<String> = errors.iter().map(|error| chain(error)).collect();
-        let error = CliError::usage("plugin", messages.join("\n"));
+        let refused = errors.iter().any(|error| matches!(error, LoadError::NotGranted { .. }));
+        let exit = if refused { Exit::Refused } else { Exit::Usage };
+        let error = CliError::new(exit, "plugin", messages.join("\n"));
         match hint {
             Some(hint) => error.hint(hint),
             None => error,

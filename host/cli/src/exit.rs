@@ -16,7 +16,7 @@ pub(crate) enum Exit {
     RolledBack,
     /// The run was stopped or cancelled.
     Stopped,
-    /// Refused: a stale plan, a plan used twice, a component that must not be rolled back.
+    /// Refused: a stale plan, a plan used twice, a component that must not be rolled back, a capability that is not granted.
     Refused,
     /// Another run holds the environment.
     Locked,
