@@ -354,7 +354,7 @@ impl<'a> Oracle<'a> {
         let mut found = Vec::new();
         for (place, changes) in &self.changes {
             let Some(given) = path(&self.plan.changes[changes[0]].previous) else { continue };
-            for (other, others) in self.staying().filter(|(other, _)| other.1 == place.1 && other != place) {
+            for (_, others) in self.staying().filter(|(other, _)| other.1 == place.1 && other != place) {
                 let (old, new) = (&self.plan.changes[others[0]], &self.plan.changes[*others.last().unwrap()]);
                 if path(&new.desired).as_ref() == Some(&given) && path(&old.previous).as_ref() != Some(&given) {
                     assert_eq!(self.plan.changes[changes[0]].kind, ChangeKind::Delete);
