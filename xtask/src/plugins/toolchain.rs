@@ -9,8 +9,8 @@ use crate::process;
 
 pub(super) const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Debian's packages of a Rust that is new enough, with the sources of the standard library.
-const DEBIAN_PACKAGES: [&str; 3] = ["rustc-web", "cargo-web", "rust-web-src"];
+/// Debian's packages of a Rust that is new enough, with the sources of the standard library, and of a linker.
+const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld"];
 
 pub(super) enum Toolchain {
     /// The one in use has the target's standard library.
@@ -53,13 +53,21 @@ fn has_standard_library() -> bool {
 }
 
 fn debian() -> Option<Toolchain> {
-    let output = Command::new("/usr/bin/rustc").args(["--print", "sysroot"]).output().ok()?;
-    let sysroot = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    let sources = sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml");
+    let sources = sysroot("/usr/bin/rustc")?.join("lib/rustlib/src/rust/library/std/Cargo.toml");
+    if !Path::new("/usr/bin/cargo").exists() || !sources.exists() {
+        return None;
+    }
+    // Debian's Rust comes without a linker for WebAssembly; the toolchain in use has one, or LLVM's package.
+    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let linker = sysroot.join("lib/rustlib").join(triple).join("bin/rust-lld");
-    (Path::new("/usr/bin/cargo").exists() && sources.exists() && linker.exists())
-        .then_some(Toolchain::Debian { linker })
+    let own = sysroot(&rustc).map(|sysroot| sysroot.join("lib/rustlib").join(triple).join("bin/rust-lld"));
+    let linkers = own.into_iter().chain([PathBuf::from("/usr/bin/wasm-ld")]);
+    linkers.into_iter().find(|linker| linker.exists()).map(|linker| Toolchain::Debian { linker })
+}
+
+fn sysroot(rustc: &str) -> Option<PathBuf> {
+    let output = Command::new(rustc).args(["--print", "sysroot"]).output().ok()?;
+    output.status.success().then(|| PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()))
 }
 
 impl Toolchain {
@@ -79,6 +87,7 @@ impl Toolchain {
             // It is a stable release, and only a nightly one may build the standard library.
             .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_UNSTABLE_BUILD_STD", "std,panic_abort")
+            .env("CARGO_UNSTABLE_BUILD_STD_FEATURES", "optimize_for_size")
             .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
         cargo
     }
