@@ -99,6 +99,8 @@ fn components(verbose: bool) -> Result<Vec<PathBuf>> {
         inputs.add_folder(&root.join(part))?;
     }
     inputs.add_bytes(include_bytes!("plugins.rs"));
+    inputs.add_bytes(include_bytes!("plugins/toolchain.rs"));
+    inputs.add_bytes(&toolchain::version());
     let stamp = folder.join("inputs");
     if inputs.matches(&stamp) && files.iter().all(|file| file.is_file()) {
         return Ok(files);

@@ -44,9 +44,17 @@ pub(super) fn find() -> Result<Toolchain> {
     }
 }
 
+/// Returns what the compiler in use says of its version; another one makes other components.
+pub(super) fn version() -> Vec<u8> {
+    Command::new(rustc()).arg("--version").output().map(|output| output.stdout).unwrap_or_default()
+}
+
+fn rustc() -> String {
+    std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned())
+}
+
 fn has_standard_library() -> bool {
-    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let asked = Command::new(rustc).args(["--print", "target-libdir", "--target", WASM_TARGET]).output();
+    let asked = Command::new(rustc()).args(["--print", "target-libdir", "--target", WASM_TARGET]).output();
     asked.is_ok_and(|output| {
         output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
     })
@@ -58,9 +66,8 @@ fn debian() -> Option<Toolchain> {
         return None;
     }
     // Debian's Rust comes without a linker for WebAssembly; the toolchain in use has one, or LLVM's package.
-    let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let own = sysroot(&rustc).map(|sysroot| sysroot.join("lib/rustlib").join(triple).join("bin/rust-lld"));
+    let own = sysroot(&rustc()).map(|sysroot| sysroot.join("lib/rustlib").join(triple).join("bin/rust-lld"));
     let linkers = own.into_iter().chain([PathBuf::from("/usr/bin/wasm-ld")]);
     linkers.into_iter().find(|linker| linker.exists()).map(|linker| Toolchain::Debian { linker })
 }
