@@ -17,15 +17,15 @@ const BATCH: usize = 2048;
 /// The steps of one change.
 #[derive(Default)]
 pub(crate) struct ChangeSteps {
-    /// Sorted by phase.
-    pub(crate) own: Vec<PlannedStep>,
+    /// Sorted by phase. None of those that were put into the plan already.
+    pub(crate) own: Vec<Option<PlannedStep>>,
     pub(crate) verify: Vec<ActionSteps>,
 }
 
 /// The steps of one action.
 pub(crate) struct ActionSteps {
     pub(crate) action: Arc<ActionSpec>,
-    pub(crate) steps: Vec<PlannedStep>,
+    pub(crate) steps: Vec<Option<PlannedStep>>,
 }
 
 /// What a proposal is about: the change itself, or one of the actions that verify it.
@@ -82,9 +82,9 @@ fn ask_batch(
     for (question, answer) in batch.iter().zip(answers) {
         let change = &changes[question.change];
         match (answer, question.action) {
-            (Ok(planned), None) => steps[question.change].own = check_own(plugin, change, planned)?,
+            (Ok(planned), None) => steps[question.change].own = takeable(check_own(plugin, change, planned)?),
             (Ok(planned), Some(number)) => {
-                steps[question.change].verify[number].steps = check_action(plugin, change, planned)?;
+                steps[question.change].verify[number].steps = takeable(check_action(plugin, change, planned)?);
             }
             (Err(found), _) => {
                 for problem in found {
@@ -98,6 +98,10 @@ fn ask_batch(
         }
     }
     Ok(())
+}
+
+fn takeable(planned: Vec<PlannedStep>) -> Vec<Option<PlannedStep>> {
+    planned.into_iter().map(Some).collect()
 }
 
 /// Returns what the component's own plugin is asked about; none if only the verification runs again.

@@ -1,10 +1,8 @@
 //! One instance's steps, one after the other, with the anchors that edges between components are tied to.
 
-use std::sync::Arc;
+use launchway_model::{ChangeIndex, Phase};
 
-use launchway_model::{ActionPlace, ChangeIndex, InstanceChange, Owner, Phase, PlannedStep, StepKey, StepNode};
-
-use super::draft::{Anchor, Draft, Label};
+use super::draft::{Anchor, Draft, Label, StepRef};
 use crate::ask::ChangeSteps;
 
 /// Where an instance's chain has its anchors, and what the barrier between staging and stopping is tied to.
@@ -25,12 +23,10 @@ impl Chain {
 }
 
 /// A change with its steps.
+#[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
     pub(crate) index: ChangeIndex,
-    pub(crate) change: &'a InstanceChange,
-    pub(crate) steps: ChangeSteps,
-    /// Changes that may turn out to change nothing, so that there is nothing to start for.
-    pub(crate) only_if_changed: Vec<ChangeIndex>,
+    pub(crate) steps: &'a ChangeSteps,
 }
 
 /// Puts chains into a draft.
@@ -50,7 +46,7 @@ impl<'d> Chainer<'d> {
 
     /// An instance that is created, updated, refreshed, or deleted for good.
     pub(crate) fn change(mut self, part: Part<'_>) -> Chain {
-        let mut run = Run::new(part, false);
+        let mut run = Run::new(part);
         self.anchor(Anchor::Begin);
         self.steps(&mut run, Phase::Stage);
         self.chain.last_stage = self.last.filter(|_| run.passed > 0);
@@ -64,7 +60,7 @@ impl<'d> Chainer<'d> {
 
     /// An instance that is replaced, as when its type changes: deleted and committed, then created.
     pub(crate) fn replacement(mut self, old: Part<'_>, new: Part<'_>) -> Chain {
-        let (mut old, mut new) = (Run::new(old, true), Run::new(new, false));
+        let (mut old, mut new) = (Run::new(old), Run::new(new));
         self.anchor(Anchor::Begin);
         self.anchor(Anchor::StopBegin);
         self.steps(&mut old, Phase::Stage);
@@ -92,7 +88,7 @@ impl<'d> Chainer<'d> {
         self.chain
     }
 
-    fn rest(&mut self, run: &mut Run) {
+    fn rest(&mut self, run: &mut Run<'_>) {
         self.anchor(Anchor::InstallBegin);
         self.steps(run, Phase::Install);
         self.anchor(Anchor::StartBegin);
@@ -104,39 +100,33 @@ impl<'d> Chainer<'d> {
     }
 
     /// Adds the steps that are left up to and including a phase.
-    fn steps(&mut self, run: &mut Run, through: Phase) {
-        while let Some(step) = run.own.next_if(|step| step.phase <= through) {
+    fn steps(&mut self, run: &mut Run<'_>, through: Phase) {
+        while let Some(phase) = run.next_phase().filter(|phase| *phase <= through) {
+            let step = StepRef { change: run.part.index, action: None, at: run.passed as u32 };
             run.passed += 1;
-            let takes_away = matches!(step.phase, Phase::Stop | Phase::Remove);
-            let key = format!("{}{}/{}", run.prefix, step.phase.as_str(), step.name);
-            let only_if_changed = if step.phase == Phase::Start { run.only_if_changed.clone() } else { Vec::new() };
-            let owner = Owner::Instance { change: run.index };
-            let node = self.step(StepNode { key: StepKey(Arc::from(key)), owner, step, only_if_changed });
-            if takes_away && self.chain.first_stop.is_none() {
+            let node = self.step(step);
+            if matches!(phase, Phase::Stop | Phase::Remove) && self.chain.first_stop.is_none() {
                 self.chain.first_stop = Some(node);
             }
         }
     }
 
-    fn actions(&mut self, run: &mut Run) {
-        for (number, action) in std::mem::take(&mut run.verify).into_iter().enumerate() {
-            for step in action.steps {
-                let key = format!("{}verify/{}.{}", run.prefix, number + 1, step.name);
-                let owner =
-                    Owner::Action { change: run.index, place: ActionPlace::Verify, action: action.action.clone() };
-                self.step(StepNode { key: StepKey(Arc::from(key)), owner, step, only_if_changed: Vec::new() });
+    fn actions(&mut self, run: &Run<'_>) {
+        for (number, action) in run.part.steps.verify.iter().enumerate() {
+            for at in 0..action.steps.len() as u32 {
+                self.step(StepRef { change: run.part.index, action: Some(number as u32), at });
             }
         }
     }
 
-    fn step(&mut self, step: StepNode) -> u32 {
+    fn step(&mut self, step: StepRef) -> u32 {
         let node = self.draft.step(step);
         self.append(node);
         node
     }
 
-    fn commit(&mut self, run: &Run) {
-        let node = self.draft.commit(run.index);
+    fn commit(&mut self, run: &Run<'_>) {
+        let node = self.draft.commit(run.part.index);
         self.append(node);
         self.chain.anchors[Anchor::Committed as usize] = Some(node);
     }
@@ -156,22 +146,18 @@ impl<'d> Chainer<'d> {
     }
 }
 
-/// A part while its steps are taken out of it.
-struct Run {
-    index: ChangeIndex,
-    own: std::iter::Peekable<std::vec::IntoIter<PlannedStep>>,
-    verify: Vec<crate::ask::ActionSteps>,
-    only_if_changed: Vec<ChangeIndex>,
-    prefix: String,
+/// How far a part's own steps are in the chain.
+struct Run<'a> {
+    part: Part<'a>,
     passed: usize,
 }
 
-impl Run {
-    fn new(part: Part<'_>, replaced: bool) -> Self {
-        let Part { index, change, steps, only_if_changed } = part;
-        // Both halves of a type change may have steps of the same name.
-        let prefix = format!("{}/{}", change.id, if replaced { "replaced/" } else { "" });
-        let own = steps.own.into_iter().peekable();
-        Self { index, own, verify: steps.verify, only_if_changed, prefix, passed: 0 }
+impl<'a> Run<'a> {
+    fn new(part: Part<'a>) -> Self {
+        Self { part, passed: 0 }
+    }
+
+    fn next_phase(&self) -> Option<Phase> {
+        self.part.steps.own.get(self.passed)?.as_ref().map(|step| step.phase)
     }
 }

@@ -1,6 +1,6 @@
 //! The graph while it is put together: steps, commits, and junctions that carry order only.
 
-use launchway_model::{ChangeIndex, StepNode};
+use launchway_model::ChangeIndex;
 
 /// A graph under construction. Edges may be redundant; junctions may be needless.
 #[derive(Default)]
@@ -8,15 +8,22 @@ pub(crate) struct Draft {
     pub(crate) nodes: Vec<DraftNode>,
     /// From what ends to what may begin then.
     pub(crate) edges: Vec<(u32, u32)>,
-    pub(crate) steps: Vec<StepNode>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DraftNode {
-    /// Index into the draft's steps.
-    Step(u32),
+    Step(StepRef),
     Commit(ChangeIndex),
     Junction(Label),
+}
+
+/// A step that a plugin planned: where to find it once its place is known.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct StepRef {
+    pub(crate) change: ChangeIndex,
+    /// Of one of the actions that verify the change; none: of the change itself.
+    pub(crate) action: Option<u32>,
+    pub(crate) at: u32,
 }
 
 /// What a junction is for; becomes a text only if the junction stays.
@@ -64,9 +71,8 @@ impl Anchor {
 }
 
 impl Draft {
-    pub(crate) fn step(&mut self, step: StepNode) -> u32 {
-        self.steps.push(step);
-        self.node(DraftNode::Step(self.steps.len() as u32 - 1))
+    pub(crate) fn step(&mut self, step: StepRef) -> u32 {
+        self.node(DraftNode::Step(step))
     }
 
     pub(crate) fn commit(&mut self, change: ChangeIndex) -> u32 {

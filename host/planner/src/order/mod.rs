@@ -10,6 +10,7 @@ mod leaving;
 mod pass;
 mod reduce;
 mod relations;
+mod steps;
 
 pub(crate) use leaving::Handover;
 pub(crate) use pass::{OrderInput, order};

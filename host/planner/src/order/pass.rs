@@ -1,11 +1,8 @@
 //! The pass itself.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use launchway_model::{
-    Cause, ChangeIndex, ChangeKind, ComponentName, Diagnostic, Diagnostics, InstanceChange, InstanceSpec, Phase,
-    PlanNode, Scope, TargetName,
-};
+use launchway_model::{ChangeIndex, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceSpec, PlanNode};
 
 use super::chain::{Chain, Chainer, Part};
 use super::components::Components;
@@ -13,6 +10,7 @@ use super::draft::{Anchor, Draft, Label};
 use super::leaving::{Handover, Leaving, recorded};
 use super::reduce::reduce;
 use super::relations::{Chains, draw};
+use super::steps::StepMaker;
 use crate::ask::ChangeSteps;
 use crate::edges::Graph;
 use crate::error::PlanError;
@@ -30,7 +28,7 @@ pub(crate) struct OrderInput<'a> {
 
 /// Returns the plan's nodes in a topological order.
 pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result<Vec<PlanNode>, PlanError> {
-    let OrderInput { instances, changes, mut steps, handovers, forgive_cycles } = input;
+    let OrderInput { instances, changes, steps, handovers, forgive_cycles } = input;
     if changes.is_empty() {
         return Ok(Vec::new());
     }
@@ -66,13 +64,7 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
     add_anchors(&mut components, &leaving, changes, handovers);
 
     let mut draft = Draft::default();
-    let causing = Causing::of(changes);
-    let mut part = |at: usize| Part {
-        index: ChangeIndex(at as u32),
-        change: &changes[at],
-        only_if_changed: causing.only_if_changed(&changes[at], &steps[at]),
-        steps: std::mem::take(&mut steps[at]),
-    };
+    let part = |at: usize| Part { index: ChangeIndex(at as u32), steps: &steps[at] };
     let mut staying: Vec<(&InstanceChange, Chain, bool)> = Vec::new();
     let mut ends = HandoverEnds::default();
     let mut chains: Chains = Vec::with_capacity(components.list.len());
@@ -125,7 +117,8 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
     ends.draw(&mut draft, handovers);
     barrier.draw(&mut draft);
     let offset = components.list.len() as u32;
-    reduce(draft, |label| label_text(label, &names, offset)).map_err(|why| {
+    let mut maker = StepMaker::new(changes, steps);
+    reduce(draft, |label| label_text(label, &names, offset), |step| maker.make(step)).map_err(|why| {
         // Who stays and gives up a path may have to wait, with everything, for the one who takes it.
         let stays = |(giver, _): &&Handover| components.of(&changes[giver.0 as usize].id).is_some();
         match handovers.iter().find(stays) {
@@ -231,53 +224,6 @@ impl Barrier {
         let join = draft.junction(Label::Staged);
         self.staged.into_iter().for_each(|node| draft.edge(node, join));
         self.stopping.into_iter().for_each(|node| draft.edge(join, node));
-    }
-}
-
-/// The changes that give subscribers a cause.
-struct Causing<'a>(BTreeMap<&'a ComponentName, BTreeMap<&'a TargetName, (ChangeIndex, ChangeKind)>>);
-
-impl<'a> Causing<'a> {
-    fn of(changes: &'a [InstanceChange]) -> Self {
-        let mut causing: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
-        for (at, change) in changes.iter().enumerate() {
-            if change.kind != ChangeKind::Refresh {
-                let of_component = causing.entry(&change.id.component).or_default();
-                of_component.insert(&change.id.target, (ChangeIndex(at as u32), change.kind));
-            }
-        }
-        Self(causing)
-    }
-
-    /// Returns the changes without whose effect a subscriber has nothing to start for; none if it has to in any case.
-    fn only_if_changed(&self, change: &InstanceChange, steps: &ChangeSteps) -> Vec<ChangeIndex> {
-        // Beyond this a list on each of n instances would not be linear any more.
-        const MANY: usize = 64;
-        let subscribed = |cause: &Cause| matches!(cause, Cause::Subscription { .. });
-        // A step that stops something, undone by no start, would leave it stopped.
-        let starts_only =
-            steps.own.iter().all(|step| matches!(step.phase, Phase::Start | Phase::Verify | Phase::Finish));
-        if change.kind != ChangeKind::Refresh || !change.causes.iter().all(subscribed) || !starts_only {
-            return Vec::new();
-        }
-        let Some(desired) = &change.desired else { return Vec::new() };
-        let mut found = Vec::new();
-        for subscription in &desired.spec.edges.subscribe {
-            let Some(changing) = self.0.get(&subscription.component) else { continue };
-            match subscription.scope {
-                Scope::SameTarget => found.extend(changing.get(&change.id.target).copied()),
-                Scope::All if changing.len() > MANY => return Vec::new(),
-                Scope::All => found.extend(changing.values().copied()),
-            }
-        }
-        // A delete may come after its subscribers: nobody can wait to see whether it changed anything.
-        if found.iter().any(|(_, kind)| *kind == ChangeKind::Delete) {
-            return Vec::new();
-        }
-        let mut found: Vec<ChangeIndex> = found.into_iter().map(|(index, _)| index).collect();
-        found.sort_unstable();
-        found.dedup();
-        found
     }
 }
 

@@ -5,15 +5,19 @@ use std::collections::BinaryHeap;
 
 use launchway_model::{NodeId, NodeKind, PlanNode, StepNode};
 
-use super::draft::{Draft, DraftNode, Label};
+use super::draft::{Draft, DraftNode, Label, StepRef};
 
 /// A junction with more ways in than this is not melted into one of several others, so that no list of ways in is
 /// copied again and again.
 const FEW: usize = 16;
 
 /// Returns the nodes in a topological order, the same one for the same draft.
-pub(super) fn reduce(draft: Draft, text: impl Fn(Label) -> String) -> Result<Vec<PlanNode>, String> {
-    let Draft { nodes, mut edges, steps } = draft;
+pub(super) fn reduce(
+    draft: Draft,
+    text: impl Fn(Label) -> String,
+    mut step: impl FnMut(StepRef) -> Option<StepNode>,
+) -> Result<Vec<PlanNode>, String> {
+    let Draft { nodes, mut edges } = draft;
     let count = nodes.len();
     edges.sort_unstable();
     edges.dedup();
@@ -24,7 +28,6 @@ pub(super) fn reduce(draft: Draft, text: impl Fn(Label) -> String) -> Result<Vec
     let (before, after) = both_ways(count, &edges);
     drop(edges);
 
-    let mut steps: Vec<Option<StepNode>> = steps.into_iter().map(Some).collect();
     let certain = nodes.iter().filter(|node| !matches!(node, DraftNode::Junction(_))).count();
     let mut kept: Vec<PlanNode> = Vec::with_capacity(certain);
     let mut fate: Vec<Fate> = (0..count).map(|_| Fate::Pending).collect();
@@ -33,10 +36,7 @@ pub(super) fn reduce(draft: Draft, text: impl Fn(Label) -> String) -> Result<Vec
         let mut ways_in = gather(at, &before, &mut fate, &mut seen);
         drop_implied(&mut ways_in, &kept);
         let kind = match nodes[at as usize] {
-            DraftNode::Step(step) => {
-                let step = steps[step as usize].take().ok_or("a step stands in two places")?;
-                NodeKind::Step(step)
-            }
+            DraftNode::Step(reference) => NodeKind::Step(step(reference).ok_or("a step stands in two places")?),
             DraftNode::Commit(change) => NodeKind::Commit { change },
             DraftNode::Junction(label) => {
                 if is_needless(at, ways_in.len(), &before, &after, &nodes) {
