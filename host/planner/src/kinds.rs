@@ -19,6 +19,19 @@ pub(crate) struct Kinds<'a> {
 pub(crate) struct Kind<'a> {
     pub(crate) info: &'a KindInfo,
     pub(crate) schema: PropertySchema,
+    triggers: RefCell<HashMap<String, bool>>,
+}
+
+impl Kind<'_> {
+    /// Whether a difference at a place is a reason to deploy again. Asked for the same few places again and again.
+    pub(crate) fn is_trigger(&self, at: &str) -> bool {
+        if let Some(known) = self.triggers.borrow().get(at) {
+            return *known;
+        }
+        let trigger = self.schema.is_trigger(at);
+        self.triggers.borrow_mut().insert(at.to_owned(), trigger);
+        trigger
+    }
 }
 
 impl<'a> Kinds<'a> {
@@ -42,7 +55,7 @@ impl<'a> Kinds<'a> {
                     plugin: kind.plugin.clone(),
                     message: format!("the schema of `{}` can't be used: {error}", kind.kind),
                 })?;
-                Some(Rc::new(Kind { info, schema }))
+                Some(Rc::new(Kind { info, schema, triggers: RefCell::default() }))
             }
         };
         self.met.borrow_mut().insert(kind.clone(), found.clone());

@@ -20,22 +20,24 @@ pub(crate) fn settle_paths(
     kinds: &Kinds<'_>,
 ) -> Result<Vec<Handover>, PlanError> {
     let writers = writers(instances, kinds)?;
-    let givers: HashSet<InstanceId> = handovers(&writers, changes, kinds)?
-        .into_iter()
+    let found = handovers(&writers, changes, kinds)?;
+    let givers: HashSet<InstanceId> = found
+        .iter()
         .map(|(giver, _)| &changes[giver.0 as usize])
         .filter(|change| change.kind == ChangeKind::Update)
         .map(|change| change.id.clone())
         .collect();
-    if !givers.is_empty() {
-        *changes = std::mem::take(changes)
-            .into_iter()
-            .flat_map(|change| {
-                let gives = change.kind == ChangeKind::Update && givers.contains(&change.id);
-                let (first, second) = if gives { split(change) } else { (change, None) };
-                std::iter::once(first).chain(second)
-            })
-            .collect();
+    if givers.is_empty() {
+        return Ok(found);
     }
+    *changes = std::mem::take(changes)
+        .into_iter()
+        .flat_map(|change| {
+            let gives = change.kind == ChangeKind::Update && givers.contains(&change.id);
+            let (first, second) = if gives { split(change) } else { (change, None) };
+            std::iter::once(first).chain(second)
+        })
+        .collect();
     handovers(&writers, changes, kinds)
 }
 

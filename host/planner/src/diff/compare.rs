@@ -28,7 +28,7 @@ pub(super) fn compare(
     let mut difference = Difference::default();
     let recorded = &previous.spec;
     for at in differences(&recorded.properties, &wanted.properties) {
-        if kind.schema.is_trigger(&at) {
+        if kind.is_trigger(&at) {
             difference.causes.push(Cause::Property(at));
         }
     }
@@ -84,7 +84,7 @@ fn verify_differs(recorded: &[ActionSpec], wanted: &[ActionSpec], kinds: &Kinds<
     for (before, now) in recorded.iter().zip(wanted) {
         let Some(kind) = kinds.get(&now.kind)? else { return Ok(true) };
         if before.kind != now.kind
-            || differences(&before.properties, &now.properties).iter().any(|at| kind.schema.is_trigger(at))
+            || differences(&before.properties, &now.properties).iter().any(|at| kind.is_trigger(at))
             || !differing_artifacts(&before.artifacts, &now.artifacts).is_empty()
         {
             return Ok(true);

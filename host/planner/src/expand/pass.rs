@@ -111,7 +111,7 @@ fn warn_of_versions(world: &World<'_>, findings: &Findings) {
         for (name, entry) in placed.variants.iter().flatten() {
             entry.shape.each_reference(&mut String::new(), &mut |at, reference| {
                 let place = pointer::join("", name) + at;
-                if reference.path == ["version"] && kind.schema.is_trigger(&place) {
+                if reference.path == ["version"] && kind.is_trigger(&place) {
                     let message = format!("`{}` will run again with every version, whatever else changes", placed.name);
                     findings.push(
                         Diagnostic::warning("version-triggers", message)

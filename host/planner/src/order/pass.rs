@@ -117,6 +117,8 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
     ends.draw(&mut draft, handovers);
     barrier.draw(&mut draft);
     let offset = components.list.len() as u32;
+    // Their work is done, and there may be a great many of them.
+    drop((chains, gone_chains, fates));
     let mut maker = StepMaker::new(changes, steps);
     reduce(draft, |label| label_text(label, &names, offset), |step| maker.make(step)).map_err(|why| {
         // Who stays and gives up a path may have to wait, with everything, for the one who takes it.

@@ -21,9 +21,12 @@ pub(super) fn reduce(
     let count = nodes.len();
     edges.sort_unstable();
     edges.dedup();
-    let (before, after) = both_ways(count, &edges);
-    let order = topological(&before, &after)?;
-    let live = live(&order, &after, &nodes);
+    let (order, live) = {
+        let (before, after) = both_ways(count, &edges);
+        let order = topological(&before, &after)?;
+        let live = live(&order, &after, &nodes);
+        (order, live)
+    };
     edges.retain(|(_, to)| live[*to as usize]);
     let (before, after) = both_ways(count, &edges);
     drop(edges);
