@@ -68,9 +68,12 @@ pub struct InstanceRecord {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Dirty {
     pub run: RunId,
-    /// What the run was to leave there; none if it was deleting.
+    /// What may be there: what the run was to leave, or what it was taking away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Arc<Deployed>>,
+    /// It was taking the instance away.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deleting: bool,
 }
 
 /// An instance as it was deployed, with all that is needed to delete or restore it later.

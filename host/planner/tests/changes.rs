@@ -5,7 +5,7 @@ mod support;
 use std::sync::Arc;
 
 use launchway_model::{ApplicationState, Fingerprint, Operation, RunId};
-use launchway_planner::{RestoreError, Restriction, plan_digest, restore};
+use launchway_planner::{RestoreError, Restriction, Since, plan_digest, restore};
 use support::{Project, empty_state, run, run_all, text};
 
 const ONE: &str = "t1: { address: 198.18.0.1 }";
@@ -296,6 +296,24 @@ fn plugins_that_answer_badly_are_named() {
 }
 
 #[test]
+fn what_was_never_confirmed_can_be_deleted_however_often_that_fails() {
+    let project = Project::new("a: { type: t/plain }", ONE);
+    let mut state = empty_state();
+    let first = project.deploy(&state);
+    run(&mut state, &first, 1, |_| false);
+    for number in 2..4 {
+        let plan = project.undeploy(&state);
+        assert_eq!(text::changes(&plan), "Delete a@t1 dirty: dirty, unwanted\n");
+        run(&mut state, &plan, number, |_| false);
+    }
+    let again = project.deploy(&state);
+    assert_eq!(text::changes(&again), "Create a@t1 dirty: dirty\n", "whether it is there is not known");
+    let last = project.undeploy(&state);
+    run_all(&mut state, &last, 4);
+    assert!(state.instances.is_empty());
+}
+
+#[test]
 fn what_an_absent_plugin_deployed_can_not_be_deleted() {
     let mut project = Project::new("a: { type: t/plain }", ONE);
     let state = deployed(&project);
@@ -318,14 +336,17 @@ fn a_run_can_be_rolled_back_unless_something_stands_against_it() {
     run(&mut state, &third, 3, |_| true);
     let a = second.changes[0].id.clone();
     assert_eq!(
-        restore(&state, RunId(2), &second).unwrap_err(),
+        restore(&state, RunId(2), &second, &Since::default()).unwrap_err(),
         RestoreError::TouchedSince { instance: a.clone(), run: RunId(2), by: RunId(3) }
     );
     let b = third.changes[1].id.clone();
-    assert_eq!(restore(&state, RunId(3), &third).unwrap_err(), RestoreError::Refused { instance: b });
+    assert_eq!(
+        restore(&state, RunId(3), &third, &Since::default()).unwrap_err(),
+        RestoreError::Refused { instance: b }
+    );
     state.instances.remove(&a);
     assert_eq!(
-        restore(&state, RunId(2), &second).unwrap_err(),
+        restore(&state, RunId(2), &second, &Since::default()).unwrap_err(),
         RestoreError::DeletedSince { instance: a, run: RunId(2) }
     );
 }
@@ -336,7 +357,7 @@ fn rolling_back_the_first_run_leaves_nothing() {
     let mut state = empty_state();
     let first = project.deploy(&state);
     run(&mut state, &first, 1, |id| id.component.as_str() == "a");
-    let desired = restore(&state, RunId(1), &first).unwrap();
+    let desired = restore(&state, RunId(1), &first, &Since::default()).unwrap();
     let plan = project.try_plan(Operation::Rollback { run: RunId(1) }, Some(&desired), &state).unwrap().plan;
     assert_eq!(text::changes(&plan), "Delete a@t1: unwanted\nDelete b@t1 dirty: dirty, unwanted\n");
     run_all(&mut state, &plan, 2);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use launchway_model::{
-    ApplicationState, Deployed, Digest, InstanceId, InstanceRecord, RunId, SecretName, TargetName, Timestamp,
+    ApplicationState, Deployed, Digest, Dirty, InstanceId, InstanceRecord, RunId, SecretName, TargetName, Timestamp,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -74,7 +74,7 @@ pub fn applications_text(states: &[(ApplicationState, Option<LastRun>)]) -> Stri
     table(&rows)
 }
 
-/// Returns what is, or is to be, deployed: the confirmed one, or what an unfinished run was to leave there.
+/// Returns what is, or is to be, deployed: the confirmed one, or what an unfinished run was at.
 fn shown(record: &InstanceRecord) -> Option<&Deployed> {
     record.confirmed.as_deref().or_else(|| record.dirty.as_ref().and_then(|dirty| dirty.to.as_deref()))
 }
@@ -90,13 +90,18 @@ fn version(record: &InstanceRecord) -> String {
 fn condition(record: &InstanceRecord) -> String {
     match (&record.dirty, record.assumed) {
         (Some(dirty), _) => {
-            let to = dirty.to.as_ref().map(|to| inline(to.spec.version.as_str()));
+            let to = aim(dirty).map(|to| inline(to.spec.version.as_str()));
             let aim = to.map_or_else(|| "removing it".to_owned(), |to| format!("putting {to} there"));
             format!("uncertain: run {} did not finish {aim}", dirty.run)
         }
         (None, true) => "assumed: a step was skipped".to_owned(),
         (None, false) => "ok".to_owned(),
     }
+}
+
+/// Returns what an unfinished run was to leave there; none if it was to leave nothing.
+fn aim(dirty: &Dirty) -> Option<&Deployed> {
+    dirty.to.as_deref().filter(|_| !dirty.deleting)
 }
 
 #[derive(Serialize)]
@@ -171,10 +176,7 @@ fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord) -> InstanceJson<
         },
         run: record.run,
         deployed: record.confirmed.as_deref().map(deployed),
-        unfinished: record
-            .dirty
-            .as_ref()
-            .map(|dirty| UnfinishedJson { run: dirty.run, to: dirty.to.as_deref().map(deployed) }),
+        unfinished: record.dirty.as_ref().map(|dirty| UnfinishedJson { run: dirty.run, to: aim(dirty).map(deployed) }),
     }
 }
 

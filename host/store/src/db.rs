@@ -16,7 +16,8 @@ const APPLICATION_ID: i64 = 0x4c57_4159;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Each entry takes the format one up; entries are never edited once released.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE applications (
         id INTEGER PRIMARY KEY,
         environment TEXT NOT NULL,
@@ -87,7 +88,9 @@ const MIGRATIONS: &[&str] = &["
         digest TEXT NOT NULL,
         PRIMARY KEY (application, version)
     ) STRICT, WITHOUT ROWID;
-"];
+",
+    "ALTER TABLE instances ADD COLUMN dirty_deleting INTEGER NOT NULL DEFAULT FALSE;",
+];
 
 /// Opens the database of a store's folder, making or upgrading it if need be.
 pub(crate) fn open(folder: &Path) -> Result<Connection, StoreError> {

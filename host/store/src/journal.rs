@@ -229,20 +229,20 @@ impl Batch<'_> {
     /// Does on disk what [`StateWrite::apply`] does in memory.
     fn write(&self, transaction: &Transaction<'_>, write: StateWrite) -> Result<(), Failed> {
         match write {
-            StateWrite::Dirty { id, to } => self.execute(
+            StateWrite::Dirty { id, to, deleting } => self.execute(
                 transaction,
-                "INSERT INTO instances (application, component, target, run, dirty_run, dirty_to, assumed) \
-                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, FALSE) ON CONFLICT DO UPDATE SET \
-                 dirty_run = excluded.dirty_run, dirty_to = excluded.dirty_to, run = excluded.run",
+                "INSERT INTO instances (application, component, target, run, dirty_run, dirty_to, dirty_deleting, assumed) \
+                 VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, FALSE) ON CONFLICT DO UPDATE SET dirty_run = excluded.dirty_run, \
+                 dirty_to = excluded.dirty_to, dirty_deleting = excluded.dirty_deleting, run = excluded.run",
                 &id,
                 to.as_deref(),
-                false,
+                deleting,
             ),
             StateWrite::Confirm { id, deployed, assumed } => self.execute(
                 transaction,
                 "INSERT INTO instances (application, component, target, run, confirmed, assumed) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET confirmed = excluded.confirmed, \
-                 dirty_run = NULL, dirty_to = NULL, assumed = excluded.assumed, run = excluded.run",
+                 dirty_run = NULL, dirty_to = NULL, dirty_deleting = FALSE, assumed = excluded.assumed, run = excluded.run",
                 &id,
                 Some(&deployed),
                 assumed,
@@ -257,7 +257,8 @@ impl Batch<'_> {
                 transaction,
                 "INSERT INTO instances (application, component, target, run, dirty_run, dirty_to, assumed) \
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5, FALSE) ON CONFLICT DO UPDATE SET confirmed = NULL, \
-                 dirty_run = excluded.dirty_run, dirty_to = excluded.dirty_to, assumed = FALSE, run = excluded.run",
+                 dirty_run = excluded.dirty_run, dirty_to = excluded.dirty_to, dirty_deleting = FALSE, \
+                 assumed = FALSE, run = excluded.run",
                 &id,
                 successor.as_deref(),
                 false,
@@ -290,14 +291,14 @@ impl Batch<'_> {
         }
     }
 
-    /// Writes one instance: `?1`–`?4` are application, component, target and run, `?5` the record, `?6` the flag.
+    /// Writes one instance: `?1`–`?4` are application, component, target and run, `?5` the record, `?6` a flag of it.
     fn execute(
         &self,
         transaction: &Transaction<'_>,
         sql: &str,
         id: &InstanceId,
         deployed: Option<&Deployed>,
-        assumed: bool,
+        flag: bool,
     ) -> Result<(), Failed> {
         let record = deployed.map(|deployed| encode("record", deployed)).transpose()?;
         let mut statement = transaction.prepare_cached(sql)?;
@@ -307,7 +308,7 @@ impl Batch<'_> {
         statement.raw_bind_parameter(4, self.journal.run.0 as i64)?;
         statement.raw_bind_parameter(5, record)?;
         if statement.parameter_count() > 5 {
-            statement.raw_bind_parameter(6, assumed)?;
+            statement.raw_bind_parameter(6, flag)?;
         }
         statement.raw_execute()?;
         Ok(())

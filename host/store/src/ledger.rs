@@ -12,7 +12,7 @@ use launchway_model::{
 #[derive(Clone, PartialEq, Debug)]
 pub enum StateWrite {
     /// The instance is being changed. What was confirmed stays on record.
-    Dirty { id: InstanceId, to: Option<Arc<Deployed>> },
+    Dirty { id: InstanceId, to: Option<Arc<Deployed>>, deleting: bool },
     /// The instance is there.
     Confirm { id: InstanceId, deployed: Arc<Deployed>, assumed: bool },
     /// The instance is gone, and maybe a new one of another type is half there already.
@@ -52,7 +52,9 @@ impl Ledger {
             Event::InstanceDirtied { change } => {
                 let planned = self.plan.change(*change)?;
                 self.open[change.0 as usize] = true;
-                Some(StateWrite::Dirty { id: planned.id.clone(), to: planned.desired.clone() })
+                let (id, deleting) = (planned.id.clone(), planned.desired.is_none());
+                // A delete that fails, too, must leave a record of what there is to delete.
+                Some(StateWrite::Dirty { id, to: planned.subject().cloned(), deleting })
             }
             Event::InstanceCommitted { change, assumed, .. } => {
                 let planned = self.plan.change(*change)?;
@@ -84,9 +86,9 @@ impl StateWrite {
         state.serial += 1;
         let blank = || InstanceRecord { confirmed: None, dirty: None, assumed: false, run };
         match self {
-            Self::Dirty { id, to } => {
+            Self::Dirty { id, to, deleting } => {
                 let record = state.instances.entry(id).or_insert_with(blank);
-                record.dirty = Some(Dirty { run, to });
+                record.dirty = Some(Dirty { run, to, deleting });
                 record.run = run;
             }
             Self::Confirm { id, deployed, assumed } => {
@@ -97,7 +99,7 @@ impl StateWrite {
                 state.instances.remove(&id);
             }
             Self::Remove { id, successor } => {
-                let dirty = Some(Dirty { run, to: successor });
+                let dirty = Some(Dirty { run, to: successor, deleting: false });
                 state.instances.insert(id, InstanceRecord { dirty, ..blank() });
             }
             Self::Amend(amendments) => {

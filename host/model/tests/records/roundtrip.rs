@@ -58,7 +58,11 @@ fn a_state_survives_and_lists_its_instances_in_order() {
             InstanceId { component: ComponentName::new(component).unwrap(), target: TargetName::new(target).unwrap() };
         let record = InstanceRecord {
             confirmed: (component != "b").then(|| Arc::new(sample::deployed())),
-            dirty: (component != "c").then(|| Dirty { run: RunId(3), to: Some(Arc::new(sample::deployed())) }),
+            dirty: (component != "c").then(|| Dirty {
+                run: RunId(3),
+                to: Some(Arc::new(sample::deployed())),
+                deleting: false,
+            }),
             assumed: component == "a",
             run: RunId(u64::MAX),
         };

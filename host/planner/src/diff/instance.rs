@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use launchway_model::{
-    ApplicationState, Cause, ChangeKind, Deployed, Diagnostic, Diagnostics, Digest, Dirty, Fingerprint, InstanceChange,
+    ApplicationState, Cause, ChangeKind, Deployed, Diagnostic, Diagnostics, Digest, Fingerprint, InstanceChange,
     InstanceId, InstanceRecord, InstanceSpec, KindRef, PluginName, SecretName, TargetName, TargetSpec,
 };
 
@@ -151,7 +151,8 @@ impl<'k> Pass<'_, 'k> {
             return Ok(());
         }
         // Whether anything is there at all is uncertain: everything has to be put in place.
-        let perhaps_absent = moved || record.confirmed.is_none() || record.dirty.as_ref().is_some_and(was_deleting);
+        let perhaps_absent =
+            moved || record.confirmed.is_none() || record.dirty.as_ref().is_some_and(|dirty| dirty.deleting);
         if same && perhaps_absent {
             return self.create(wanted, causes, Some(record));
         }
@@ -321,13 +322,9 @@ impl<'k> Pass<'_, 'k> {
     }
 }
 
-/// Returns what may be there: what an unfinished run was to leave there, else what was last confirmed.
+/// Returns what may be there: what an unfinished run was at, else what was last confirmed.
 fn last_attempted(record: &InstanceRecord) -> Option<&Arc<Deployed>> {
     record.dirty.as_ref().and_then(|dirty| dirty.to.as_ref()).or(record.confirmed.as_ref())
-}
-
-fn was_deleting(dirty: &Dirty) -> bool {
-    dirty.to.is_none()
 }
 
 /// Returns the record of an instance that itself stays as it is: what changed it last is still what it is recorded as.

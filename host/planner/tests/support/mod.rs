@@ -209,7 +209,8 @@ pub(crate) fn run(state: &mut ApplicationState, plan: &Plan, run: u64, commits: 
                 assumed: false,
                 run,
             });
-            entry.dirty = Some(Dirty { run, to: change.desired.clone() });
+            let deleting = change.desired.is_none();
+            entry.dirty = Some(Dirty { run, to: change.subject().cloned(), deleting });
             entry.run = run;
         }
     }

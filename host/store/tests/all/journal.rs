@@ -45,7 +45,7 @@ fn a_failed_instance_stays_dirty_beside_what_was_confirmed() {
     assert_eq!(state.version, Some(version("1")));
     let record = &state.instances[&a];
     assert_eq!(record.confirmed, Some(old));
-    assert_eq!(record.dirty, Some(Dirty { run: journal.run(), to: Some(new) }));
+    assert_eq!(record.dirty, Some(Dirty { run: journal.run(), to: Some(new), deleting: false }));
 }
 
 #[test]
@@ -56,11 +56,14 @@ fn a_removed_instance_leaves_no_record() {
     let mut undeploy = plan(&state(&folder.store), "1", &[(a.clone(), None)]);
     undeploy.version.to = None;
     undeploy.basis.release = None;
+    let going = undeploy.changes[0].previous.clone();
+    assert!(going.is_some());
     let journal = begin(&folder.store, &undeploy, 1000).unwrap();
     let mut scribe = Scribe::new(&undeploy, journal.run(), 1000);
     scribe.start(0);
     journal.append(&scribe.records).unwrap();
-    assert_eq!(state(&folder.store).instances[&a].dirty, Some(Dirty { run: journal.run(), to: None }));
+    let dirty = Dirty { run: journal.run(), to: going, deleting: true };
+    assert_eq!(state(&folder.store).instances[&a].dirty, Some(dirty), "what there is to delete stays known");
     let from = scribe.records.len();
     scribe.end(0, changed());
     scribe.finish(RunOutcome::Done);
@@ -86,7 +89,7 @@ fn a_type_change_never_loses_sight_of_what_is_half_there() {
     journal.append(&scribe.records).unwrap();
     let half = state(&folder.store).instances[&a].clone();
     assert_eq!(half.confirmed, None);
-    assert_eq!(half.dirty, Some(Dirty { run: journal.run(), to: Some(new.clone()) }));
+    assert_eq!(half.dirty, Some(Dirty { run: journal.run(), to: Some(new.clone()), deleting: false }));
     let from = scribe.records.len();
     scribe.end(1, changed());
     scribe.finish(RunOutcome::Done);
