@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use launchway_model::config::OnFailure;
 use launchway_model::{Digest, Plan, RunId, RunOutcome};
-use launchway_report::{Events, duration, failures_text, inline, line};
+use launchway_report::{Events, duration, failures_text, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
 use launchway_scheduler::{Control, Core, Limits, Options, RunIdentity, drive};
 use launchway_store::{BeginError, LEASE_MS, NewRun, RunJournal, Store};
@@ -21,6 +21,7 @@ use crate::environment::LoadedEnvironment;
 use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
 use crate::holder::{holder, now};
+use crate::next_steps::{NextStep, next_steps};
 use crate::planning::secret_store;
 use crate::release::Manifest;
 use crate::reporter::{self, Gathered};
@@ -71,7 +72,7 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     };
     let took = now().0.saturating_sub(started.0);
     if console.json {
-        console.data(&summary_json(run, outcome, exit, &gathered))?;
+        console.data(&summary_json(&plan, run, outcome, exit, &gathered))?;
     } else {
         say_end(console, &plan, run, outcome, took, &gathered);
     }
@@ -260,6 +261,8 @@ struct SummaryJson<'a> {
     deleted: usize,
     refreshed: usize,
     failed: Vec<FailedJson<'a>>,
+    /// Commands that go on from here.
+    next: Vec<NextStep>,
 }
 
 #[derive(Serialize)]
@@ -282,6 +285,7 @@ pub(crate) fn unchanged_json() -> String {
         deleted: 0,
         refreshed: 0,
         failed: Vec::new(),
+        next: Vec::new(),
     })
 }
 
@@ -294,7 +298,7 @@ fn word(outcome: RunOutcome) -> &'static str {
     }
 }
 
-fn summary_json(run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered) -> String {
+fn summary_json(plan: &Plan, run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered) -> String {
     let failed = gathered.failed.iter().map(|step| FailedJson {
         step: &step.key.0,
         instance: &step.instance,
@@ -311,6 +315,7 @@ fn summary_json(run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered
         deleted: gathered.deleted,
         refreshed: gathered.refreshed,
         failed: failed.collect(),
+        next: next_steps(plan, run, outcome, gathered),
     })
 }
 
@@ -330,7 +335,6 @@ fn say_end(console: Console, plan: &Plan, run: RunId, outcome: RunOutcome, took:
     if counts.is_empty() {
         counts.push("nothing committed".to_owned());
     }
-    let environment = inline(plan.environment.as_str());
     let plural = if gathered.steps == 1 { "" } else { "s" };
     let ended = format!("{}, {} step{plural} in {} (run {run})", counts.join(", "), gathered.steps, duration(took));
     if !gathered.failed.is_empty() {
@@ -349,31 +353,13 @@ fn say_end(console: Console, plan: &Plan, run: RunId, outcome: RunOutcome, took:
             if gathered.skipped > 0 {
                 complain(&format!(", {} steps not run", gathered.skipped));
             }
-            let step = gathered.failed.first().map(|step| shell_quote(&step.key.0)).unwrap_or_default();
-            complain(&format!(
-                "\n{} launchway show {run} --step {step} --log   shows all of a step's output\n      launchway rollback {run} -e {}   restores what the run changed\n      launchway deploy -e {}   goes on after the fix\n",
-                paint.cyan("next:"),
-                shell_quote(&environment),
-                shell_quote(&environment),
-            ));
+            complain("\n");
         }
-        RunOutcome::Stopped => complain(&format!(
-            "{} {ended}\n{} launchway deploy -e {}   goes on\n      launchway rollback {run} -e {}   restores what the run changed\n",
-            paint.yellow("Stopped:"),
-            paint.cyan("next:"),
-            shell_quote(&environment),
-            shell_quote(&environment),
-        )),
+        RunOutcome::Stopped => complain(&format!("{} {ended}\n", paint.yellow("Stopped:"))),
         RunOutcome::RolledBack => complain(&format!("{} {ended}\n", paint.yellow("Failed and rolled back:"))),
     }
-}
-
-/// Quotes a word for a POSIX shell, where it needs to be.
-fn shell_quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
+    for (at, next) in next_steps(plan, run, outcome, gathered).iter().enumerate() {
+        let head = if at == 0 { paint.cyan("next:") } else { "     ".into() };
+        complain(&format!("{head} {}   {}\n", next.command, next.effect));
     }
 }

@@ -15,6 +15,7 @@ mod error;
 mod exit;
 mod holder;
 mod live_run;
+mod next_steps;
 mod planning;
 mod process;
 mod project;

@@ -8,11 +8,11 @@ use launchway_model::{
     ApplicationState, Diagnostics, Digest, EnvironmentName, Operation, Plan, RunId, SecretName, Sources, Version,
 };
 use launchway_planner::{
-    Desired, ExpandInput, PlanError, PlanInput, RestoreError, Restriction, expand, plan, plan_digest, restore,
+    Desired, ExpandInput, PlanError, PlanInput, RestoreError, Restriction, Since, expand, plan, plan_digest, restore,
     target_specs,
 };
 use launchway_runtime::{PluginSet, SecretStore};
-use launchway_store::Store;
+use launchway_store::{RunFilter, Store};
 use serde_json::Value;
 
 use crate::adapters::{Origin, PlanningPlugins, PlanningSecrets, ReleaseFiles};
@@ -293,7 +293,17 @@ fn restored(
     if detail.plan.application != *context.application() || detail.plan.environment != *name {
         return Err(unknown());
     }
-    restore(state, run, &detail.plan).map_err(|error| restore_error(&error))
+    let filter =
+        RunFilter { environment: Some(name.clone()), application: Some(context.application().clone()), limit: None };
+    let mut since = Since::default();
+    for later in store.runs(&filter, now()).map_err(|error| store_error(&error))? {
+        if later.id > run && later.operation == (Operation::Rollback { run }) {
+            since.attempts.insert(later.id);
+        } else if later.id > run {
+            since.others = true;
+        }
+    }
+    restore(state, run, &detail.plan, &since).map_err(|error| restore_error(&error))
 }
 
 fn restore_error(error: &RestoreError) -> CliError {

@@ -27,5 +27,5 @@ pub use error::PlanError;
 pub use expand::{DictionaryFiles, ExpandInput, Expanded, expand};
 pub use lint::{Fault, lint};
 pub use plan::{PlanInput, Planned, plan, plan_digest};
-pub use restore::{RestoreError, restore};
+pub use restore::{RestoreError, Since, restore};
 pub use restrict::{Restriction, RestrictionError};

@@ -37,16 +37,25 @@ impl RestoreError {
     }
 }
 
+/// What ran after the run that is rolled back.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Since {
+    /// Earlier rollbacks of the same run that did not get through: this one goes on where they ended.
+    pub attempts: BTreeSet<RunId>,
+    /// Anything else ran, too.
+    pub others: bool,
+}
+
 /// Returns what is wanted so that a run is as good as not done.
 ///
 /// Instances that the run did not touch stay as they are recorded, dirty marks of other runs included. So do those
 /// that a rollback keeps: one that committed stays at its newer version, one that did not keeps its dirty mark, and
 /// the next deployment decides.
-pub fn restore(state: &ApplicationState, run: RunId, run_plan: &Plan) -> Result<Desired, RestoreError> {
+pub fn restore(state: &ApplicationState, run: RunId, run_plan: &Plan, since: &Since) -> Result<Desired, RestoreError> {
     let mut wanted: BTreeMap<&InstanceId, Option<&Arc<Deployed>>> = BTreeMap::new();
     for change in &run_plan.changes {
         // Of a type change the delete comes first, and only it knows what was there before.
-        if !wanted.contains_key(&change.id) && touched(change, state.instances.get(&change.id), run)? {
+        if !wanted.contains_key(&change.id) && touched(change, state.instances.get(&change.id), run, since)? {
             let before = before(change);
             match rule(change) {
                 OnRollback::Keep => {}
@@ -58,7 +67,7 @@ pub fn restore(state: &ApplicationState, run: RunId, run_plan: &Plan) -> Result<
     for previous in &run_plan.amended {
         let id = &previous.spec.id;
         // An amendment leaves everything on its target as it is, so a later change of it is no obstacle.
-        if state.instances.get(id).is_some_and(|record| record.run == run && record.dirty.is_none()) {
+        if state.instances.get(id).is_some_and(|record| is_ours(record.run, run, since) && record.dirty.is_none()) {
             wanted.entry(id).or_insert(Some(previous));
         }
     }
@@ -95,21 +104,36 @@ fn add<'a>(
     targets.entry(deployed.spec.id.target.clone()).or_insert_with(|| deployed.target.clone());
 }
 
+/// Whether a run is the one that is rolled back, or an attempt to do that.
+fn is_ours(other: RunId, run: RunId, since: &Since) -> bool {
+    other == run || since.attempts.contains(&other)
+}
+
 /// Whether the run touched the instance of a change, unless a later run did so too.
-fn touched(change: &InstanceChange, record: Option<&InstanceRecord>, run: RunId) -> Result<bool, RestoreError> {
+fn touched(
+    change: &InstanceChange,
+    record: Option<&InstanceRecord>,
+    run: RunId,
+    since: &Since,
+) -> Result<bool, RestoreError> {
     let Some(record) = record else {
         // It is not there: the run deleted it or never came to create it, else a later one deleted it.
         return match (&change.desired, before(change)) {
             (None, before) => Ok(before.is_some()),
             (Some(_), None) => Ok(false),
+            // An attempt to put back what was there took away what the run had made of it, and no more.
+            (Some(_), Some(_)) if !since.attempts.is_empty() && !since.others => Ok(true),
             (Some(_), Some(_)) => Err(RestoreError::DeletedSince { instance: change.id.clone(), run }),
         };
     };
     let last = record.dirty.as_ref().map_or(record.run, |dirty| dirty.run.max(record.run));
+    if is_ours(last, run, since) {
+        return Ok(true);
+    }
     if last > run {
         return Err(RestoreError::TouchedSince { instance: change.id.clone(), run, by: last });
     }
-    Ok(last == run)
+    Ok(false)
 }
 
 /// Returns what was confirmed to be there before the run.

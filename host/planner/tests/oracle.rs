@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use launchway_model::{ApplicationState, ChangeKind, InstanceChange, NodeKind, Operation, Phase, Plan, RunId, Scope};
-use launchway_planner::{Desired, PlanError, plan_digest, restore};
+use launchway_planner::{Desired, PlanError, Since, plan_digest, restore};
 use proptest::prelude::*;
 use support::reach::Reach;
 use support::{Project, empty_state, run_all, text};
@@ -451,20 +451,25 @@ proptest! {
         old in any_model(),
         new in any_model(),
         fails in prop::collection::btree_set((0..7usize, 0..TARGETS), 0..4),
+        fails_again in prop::collection::btree_set((0..7usize, 0..TARGETS), 0..3),
     ) {
         let mut state = deployed(&old);
         let before = state.clone();
         let mut project = project(&new);
         project.version("2.0");
         let Some(plan) = change(&project, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
-        support::run(&mut state, &plan, 2, |id| {
-            let number = |text: &str| text[1..].parse::<usize>().unwrap();
-            !fails.contains(&(number(id.component.as_str()), number(id.target.as_str())))
-        });
+        let number = |text: &str| text[1..].parse::<usize>().unwrap();
+        let place = |id: &InstanceId| (number(id.component.as_str()), number(id.target.as_str()));
+        support::run(&mut state, &plan, 2, |id| !fails.contains(&place(id)));
         let run = RunId(2);
-        let desired = restore(&state, run, &plan).unwrap();
-        let Some(rollback) = change(&project, Operation::Rollback { run }, &desired, &state) else { return Ok(()) };
-        run_all(&mut state, &rollback, 3);
+        let mut since = Since::default();
+        // A rollback that fails itself is gone on with by the next one.
+        for attempt in [3, 4] {
+            let desired = restore(&state, run, &plan, &since).unwrap();
+            let Some(rollback) = change(&project, Operation::Rollback { run }, &desired, &state) else { return Ok(()) };
+            support::run(&mut state, &rollback, attempt, |id| attempt == 4 || !fails_again.contains(&place(id)));
+            since.attempts.insert(RunId(attempt));
+        }
         prop_assert_eq!(&state.version, &before.version);
         let confirmed = |state: &ApplicationState| -> Vec<_> {
             state.instances.iter().map(|(id, record)| (id.clone(), record.confirmed.clone(), record.dirty.clone())).collect()

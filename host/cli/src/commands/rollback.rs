@@ -1,4 +1,5 @@
-use launchway_model::RunId;
+use launchway_model::{Operation, RunId, RunOutcome};
+use launchway_store::RunStanding;
 
 use super::deploy::execute;
 use crate::args::{Global, RollbackArgs};
@@ -24,7 +25,12 @@ pub(super) fn run(global: &Global, console: Console, args: &RollbackArgs) -> Res
                 let message = format!("nothing of {} ever ran on {environment}", context.application());
                 CliError::usage("unknown-run", message)
             })?;
-            Wish::Before(last.id)
+            // A rollback that did not get through is gone on with: the other way lies what was not wanted.
+            match (&last.operation, &last.standing) {
+                (_, RunStanding::Finished(RunOutcome::Done)) => Wish::Before(last.id),
+                (Operation::Rollback { run }, _) => Wish::Before(*run),
+                _ => Wish::Before(last.id),
+            }
         }
     };
     let ready = make(&mut context, wish, &args.part, Some(&store), true, None)?;
