@@ -115,6 +115,8 @@ pub struct PlannedStep {
 pub struct Problem {
     /// JSON Pointer into the properties.
     pub at: String,
+    /// The key is at fault, or what should be beside it, not the value.
+    pub on_key: bool,
     pub message: String,
     pub hint: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! What can be said of an application without an environment: names, types, edges, and properties as far as they
 //! are written out.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use launchway_model::config::{Application, Component, Document, Parsed, SubscriptionUse, pointer};
 use launchway_model::{ComponentName, Diagnostic, Diagnostics, KindRef, Usage};
@@ -15,13 +15,20 @@ use crate::kinds::Kinds;
 use crate::suggest;
 
 /// Checks an application without an environment. Returns everything that is wrong, sorted by place.
-pub fn check(application: &Parsed<Application>, plugins: &dyn Plugins) -> Diagnostics {
+///
+/// Components that some environment overrides may leave out what they need: it may come from there.
+pub fn check(
+    application: &Parsed<Application>,
+    plugins: &dyn Plugins,
+    overridden: &BTreeSet<ComponentName>,
+) -> Diagnostics {
     let findings = Findings::default();
     let kinds = Kinds::new(plugins);
     check_structure(application, &kinds, &findings);
     for (name, component) in &application.value.components {
         let at = pointer::join("/components", name.as_str());
-        let mut values = vec![(&component.kind, &component.with, format!("{at}/with"), true)];
+        let whole = component.overrides.is_empty() && !overridden.contains(name);
+        let mut values = vec![(&component.kind, &component.with, format!("{at}/with"), whole)];
         for (index, over) in component.overrides.iter().enumerate() {
             values.push((&component.kind, &over.with, format!("{at}/overrides/{index}/with"), false));
         }
@@ -176,7 +183,7 @@ fn check_properties(
         if partial || open && !problem.at.is_empty() {
             continue;
         }
-        let span = origin.span(&problem.at);
+        let span = origin.problem_span(&problem.at, problem.on_key);
         let mut diagnostic = Diagnostic::error("property", problem.message).at(span, "");
         diagnostic.hint = problem.hint;
         findings.push(diagnostic);
@@ -202,12 +209,8 @@ fn check_reference(
             format!("there is no component `{name}`"),
             suggest::hint("components", name, components.keys().map(ComponentName::as_str)),
         ),
-        ["target", field, ..] if !["name", "address", "user", "port", "labels", "values"].contains(field) => {
-            ("a target has `name`, `address`, `user`, `port`, `labels.NAME` and `values.NAME`".to_owned(), None)
-        }
-        ["instance", field, ..] if !["component", "target", "id"].contains(field) => {
-            ("an instance has `component`, `target` and `id`".to_owned(), None)
-        }
+        ["target", field, ..] if !suggest::TARGET.contains(field) => suggest::not_of_target(Some(field)),
+        ["instance", field, ..] if !suggest::INSTANCE.contains(field) => suggest::not_of_instance(Some(field)),
         _ => return,
     };
     let mut diagnostic = Diagnostic::error("unresolved", message).at(origin.reference_span(at, reference), "");

@@ -1,6 +1,6 @@
 //! Why there is no plan.
 
-use launchway_model::{Diagnostic, Diagnostics, InstanceId, KindRef, PluginName};
+use launchway_model::{Diagnostic, Diagnostics, InstanceId, KindRef, PluginName, closest};
 
 use crate::inputs::PluginError;
 use crate::restrict::RestrictionError;
@@ -100,7 +100,7 @@ pub(crate) fn unknown_kind(kind: &KindRef, kinds: &[KindRef]) -> Diagnostic {
     let of_plugin: Vec<&str> =
         kinds.iter().filter(|known| known.plugin == kind.plugin).map(|known| &*known.kind).collect();
     let mut diagnostic = Diagnostic::error("unknown-type", format!("there is no type `{kind}`"));
-    diagnostic.hint = match suggest::nearest(&kind.to_string(), names.iter().map(String::as_str)) {
+    diagnostic.hint = match closest(&kind.to_string(), names.iter().map(String::as_str)) {
         Some(name) => Some(format!("did you mean `{name}`?")),
         None if of_plugin.is_empty() => {
             Some(format!("no plugin is called `{}`; `launchway plugin list` shows those there are", kind.plugin))

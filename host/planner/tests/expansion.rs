@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use launchway_model::{Diagnostics, SecretName};
@@ -303,7 +304,7 @@ fn odd_names_pass_through() {
 fn checked(components: &str) -> String {
     let project = Project::new(components, "t1: {}");
     let (application, sources) = project.parsed_application();
-    let found: Diagnostics = check(&application, &project.plugins);
+    let found: Diagnostics = check(&application, &project.plugins, &BTreeSet::new());
     text::diagnostics(&found, &sources)
 }
 

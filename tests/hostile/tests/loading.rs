@@ -116,11 +116,14 @@ fn only_what_is_granted() {
     for capability in ["target", "secrets", "http", "net"] {
         let others: Vec<_> = ["target", "secrets", "http", "net"].into_iter().filter(|c| *c != capability).collect();
         let Err(error) = load("hostile", &component, &others) else { panic!("{capability} was not missed") };
-        let LoadError::NotGranted { capability: missed, functions, .. } = &error else { panic!("{error}") };
-        assert_eq!(missed, capability);
-        assert!(!functions.is_empty());
+        let LoadError::NotGranted { missing, .. } = &error else { panic!("{error}") };
+        assert_eq!(missing.keys().collect::<Vec<_>>(), [capability]);
+        assert!(!missing[capability].is_empty());
         assert!(error.hint().is_some_and(|hint| hint.contains(&format!("add `{capability}`"))));
     }
+    let Err(error) = load("hostile", &component, &[]) else { panic!("nothing was missed") };
+    assert!(error.to_string().contains("and `target`"), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("add `http`, `net`, `secrets`, `target`")), "{error}");
     let Err(error) = load("hostile", &component, &["root"]) else { panic!("`root` is no capability") };
     assert!(matches!(error, LoadError::UnknownGrant { .. }), "{error}");
 }

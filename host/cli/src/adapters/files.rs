@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use launchway_model::{Artifact, ArtifactName, Digest};
+use launchway_model::{Artifact, ArtifactName, Digest, closest};
 use launchway_planner::inputs::{FileProblem, FileSource, Files};
 use launchway_store::Store;
 use sha2::{Digest as _, Sha256};
@@ -111,7 +111,7 @@ impl<'a> ReleaseFiles<'a> {
         let names = self.artifacts.keys().map(ArtifactName::as_str);
         Err(FileProblem {
             message: format!("there is no artifact `{name}`"),
-            hint: Some(nearest(name, names).map_or_else(
+            hint: Some(closest(name, names).map_or_else(
                 || "name it under `artifacts:` of launchway.yaml, with its path".to_owned(),
                 |near| format!("did you mean `{near}`?"),
             )),
@@ -270,14 +270,7 @@ fn similar_file(folder: &Path, relative: &Path) -> Option<PathBuf> {
     let entries = std::fs::read_dir(folder.join(parent)).ok()?;
     let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
     names.sort();
-    nearest(wanted, names.iter().map(String::as_str)).map(|name| parent.join(name))
-}
-
-/// Returns the name that was probably meant.
-pub(super) fn nearest<'a>(wanted: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let scored = names.map(|name| (strsim::damerau_levenshtein(wanted, name), name));
-    let limit = (wanted.chars().count() / 3).max(1);
-    scored.filter(|(distance, _)| *distance <= limit).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    closest(wanted, names.iter().map(String::as_str)).map(|name| parent.join(name))
 }
 
 fn problem(message: String) -> FileProblem {

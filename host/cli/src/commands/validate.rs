@@ -18,22 +18,24 @@ pub(super) fn run(global: &Global, console: Console, args: &ReleaseArgs) -> Resu
     let set = set_values(&args.set)?;
     let mut context = Context::open(global, console).map_err(|error| with_environments(global, error))?;
     let plugins = context.plugins()?;
-    let planning = PlanningPlugins { set: &plugins, application: context.application(), runtime: &context.runtime };
-    let mut findings = check(&context.project.application, &planning);
     let names = match &global.environment {
         Some(_) => vec![context.environment_name()?],
         None => environment::all(&context.project.dir)?,
     };
+    let mut findings = Diagnostics::default();
+    let mut environments = Vec::new();
     for name in &names {
-        let loaded = match environment::load(&context.project.dir, name, &mut context.sources) {
-            Ok(loaded) => loaded,
-            Err(error) => {
-                findings.extend(findings_of(error)?);
-                continue;
-            }
-        };
-        if global.environment.is_none() || findings.has_errors() {
-            continue;
+        match environment::load(&context.project.dir, name, &mut context.sources) {
+            Ok(loaded) => environments.push(loaded),
+            Err(error) => findings.extend(findings_of(error)?),
+        }
+    }
+    let planning = PlanningPlugins { set: &plugins, application: context.application(), runtime: &context.runtime };
+    let overrides = environments.iter().flat_map(|loaded| loaded.environment.value.overrides.keys());
+    findings.extend(check(&context.project.application, &planning, &overrides.cloned().collect()));
+    for loaded in environments.iter().filter(|_| global.environment.is_some()) {
+        if findings.has_errors() {
+            break;
         }
         let release = match (&args.version, &context.project.application.value.version) {
             (Some(text), _) => version(text)?,
@@ -44,7 +46,7 @@ pub(super) fn run(global: &Global, console: Console, args: &ReleaseArgs) -> Resu
         let origin = Origin::Project(context.project.dir.clone());
         let application = &context.project.application;
         let files = ReleaseFiles::new(origin, &application.value.artifacts, None, false);
-        let result = expanded(&context, &loaded, application, &release, &set, &plugins, &files);
+        let result = expanded(&context, loaded, application, &release, &set, &plugins, &files);
         findings.extend(match result {
             Ok((_, warnings)) => warnings,
             Err(error) => findings_of(error)?,

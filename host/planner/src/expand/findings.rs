@@ -54,6 +54,12 @@ impl Origin<'_> {
         self.document.place(&format!("{}{at}", self.base))
     }
 
+    /// Returns the place of what a problem is about: a key, or a value.
+    pub(crate) fn problem_span(&self, at: &str, on_key: bool) -> Option<Span> {
+        let pointer = format!("{}{at}", self.base);
+        if on_key { self.document.key_place(&pointer) } else { self.document.place(&pointer) }
+    }
+
     pub(crate) fn reference_span(&self, at: &str, reference: &Reference) -> Option<Span> {
         let pointer = format!("{}{at}", self.base);
         let exact = self.document.span_within(&pointer, reference.range.clone());

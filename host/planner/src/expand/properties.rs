@@ -138,7 +138,7 @@ impl<'a> Maker<'a> {
     }
 
     fn diagnostic(&self, problem: Problem, layer: &Layer<'_>) -> Diagnostic {
-        let span = self.place(&problem.at, layer);
+        let span = self.problem_place(&problem, layer);
         let mut diagnostic = Diagnostic::error("property", problem.message).at(span, "");
         diagnostic.hint = problem.hint;
         diagnostic
@@ -146,15 +146,22 @@ impl<'a> Maker<'a> {
 
     /// Returns where a property was written: by the component, or by the override that won.
     pub(super) fn place(&self, at: &str, layer: &Layer<'_>) -> Option<Span> {
-        property_place(at, layer).or_else(|| self.document.place(&self.with))
+        let written = origin_of(at, layer).and_then(|(origin, within)| origin.span(within));
+        written.or_else(|| self.document.place(&self.with))
+    }
+
+    fn problem_place(&self, problem: &Problem, layer: &Layer<'_>) -> Option<Span> {
+        let written = origin_of(&problem.at, layer);
+        let written = written.and_then(|(origin, within)| origin.problem_span(within, problem.on_key));
+        written.or_else(|| self.document.key_place(&self.with))
     }
 }
 
-fn property_place(at: &str, layer: &Layer<'_>) -> Option<Span> {
+/// Returns where a property comes from, and the pointer within it.
+fn origin_of<'a>(at: &'a str, layer: &'a Layer<'_>) -> Option<(Origin<'a>, &'a str)> {
     let name = pointer::tokens(at).next()?;
     let entry = layer.get(&*name)?;
-    let origin: Origin<'_> = entry.origin();
-    origin.span(&at[pointer::join("", &name).len()..])
+    Some((entry.origin(), &at[pointer::join("", &name).len()..]))
 }
 
 pub(super) fn plugin_fault(error: &PluginError) -> Diagnostic {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use launchway_model::config::{placeholder, pointer};
-use launchway_model::{ComponentName, Diagnostic};
+use launchway_model::{ComponentName, Diagnostic, closest};
 use serde_json::{Map, Value};
 
 use super::descend::{Found, default_of, descend, descend_value, show, to_pieces};
@@ -212,7 +212,7 @@ impl<'a> Resolver<'a> {
         const ROOTS: [&str; 8] =
             ["version", "application", "environment", "value", "secret", "target", "instance", "component"];
         let known: Vec<&str> = layers().flat_map(|layer| layer.keys().copied()).chain(ROOTS).collect();
-        let hint = suggest::nearest(&path[0], known).filter(|near| *near != path[0]).map_or_else(
+        let hint = closest(&path[0], known).map_or_else(
             || "define it in a dictionary of the environment, on the target, or with `--set`".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
@@ -254,7 +254,10 @@ impl<'a> Resolver<'a> {
                 let rest: Vec<String> = rest.iter().map(|key| (*key).to_owned()).collect();
                 self.own_value(&target.values, &rest, scope)
             }
-            _ => Err(here("a target has `name`, `address`, `user`, `port`, `labels.NAME` and `values.NAME`", None)),
+            ref rest => {
+                let (message, hint) = suggest::not_of_target(rest.first().copied());
+                Err(here(message, hint))
+            }
         }
     }
 
@@ -285,7 +288,10 @@ impl<'a> Resolver<'a> {
                 self.target_matters.set(true);
                 format!("{}@{target}", scope.component)
             }
-            _ => return Err(here("an instance has `component`, `target` and `id`", None)),
+            field => {
+                let (message, hint) = suggest::not_of_instance(field);
+                return Err(here(message, hint));
+            }
         };
         Ok(Value::from(text))
     }

@@ -51,7 +51,8 @@ impl Plugins for TestPlugins {
     fn validate(&self, _: &KindRef, properties: &Value) -> Result<Vec<Problem>, PluginError> {
         self.validated.set(self.validated.get() + 1);
         let forbidden = properties.get("text").and_then(Value::as_str) == Some("forbidden");
-        let problem = Problem { at: "/text".to_owned(), message: "this text is forbidden".to_owned(), hint: None };
+        let message = "this text is forbidden".to_owned();
+        let problem = Problem { at: "/text".to_owned(), on_key: false, message, hint: None };
         Ok(forbidden.then_some(problem).into_iter().collect())
     }
 

@@ -86,14 +86,9 @@ pub(crate) fn check_grant(plugin: &PluginName, uses: &Uses, grant: &[String]) ->
     if let Some(capability) = grant.iter().find(|capability| !CAPABILITIES.contains(&capability.as_str())) {
         return Err(LoadError::UnknownGrant { plugin: plugin.clone(), capability: capability.clone() });
     }
-    match uses.iter().find(|(capability, _)| !grant.contains(capability)) {
-        Some((capability, functions)) => Err(LoadError::NotGranted {
-            plugin: plugin.clone(),
-            capability: capability.clone(),
-            functions: functions.clone(),
-        }),
-        None => Ok(()),
-    }
+    let missing: Uses =
+        uses.iter().filter(|(name, _)| !grant.contains(name)).map(|(k, v)| (k.clone(), v.clone())).collect();
+    if missing.is_empty() { Ok(()) } else { Err(LoadError::NotGranted { plugin: plugin.clone(), missing }) }
 }
 
 /// Compares what a component uses with what it says it does.

@@ -105,6 +105,7 @@ pub(crate) fn problems(problems: Vec<types::Problem>) -> Vec<Problem> {
         .take(PROBLEMS)
         .map(|problem| Problem {
             at: line(&problem.at, TEXT),
+            on_key: false,
             message: clean(&problem.message, TEXT).into_owned(),
             hint: problem.hint.map(|hint| clean(&hint, TEXT).into_owned()),
         })

@@ -1,5 +1,6 @@
 //! What goes wrong inside a plugin, and on the way to having one.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -134,8 +135,9 @@ pub enum LoadError {
     Refused { plugin: PluginName, path: PathBuf, why: String },
     #[error("plugin `{plugin}` imports {}, which Launchway does not offer", list(.imports))]
     UnknownImports { plugin: PluginName, imports: Vec<String> },
-    #[error("plugin `{plugin}` uses `{capability}` ({}), which is not granted", list(.functions))]
-    NotGranted { plugin: PluginName, capability: String, functions: Vec<String> },
+    /// Capabilities, each with the functions it uses of it.
+    #[error("plugin `{plugin}` uses {}, which is not granted", uses(.missing))]
+    NotGranted { plugin: PluginName, missing: BTreeMap<String, Vec<String>> },
     #[error("plugin `{plugin}` uses `{capability}` ({}), which its description does not mention", list(.functions))]
     Undeclared { plugin: PluginName, capability: String, functions: Vec<String> },
     #[error("plugin `{plugin}`: `{capability}` is no capability")]
@@ -166,8 +168,10 @@ impl LoadError {
                 Some("plugins have no WASI: build for the target wasm32-unknown-unknown, or stub WASI out".to_owned())
             }
             Self::UnknownImports { .. } => Some("it may be made for another version of Launchway".to_owned()),
-            Self::NotGranted { plugin, capability, .. } => {
-                Some(format!("if you trust it with that, add `{capability}` to `grant` of `{plugin}` under `plugins`"))
+            Self::NotGranted { plugin, missing } => {
+                let names: Vec<String> = missing.keys().cloned().collect();
+                let names = list(&names);
+                Some(format!("if you trust it with that, add {names} to `grant` of `{plugin}` under `plugins`"))
             }
             Self::UnknownGrant { .. } => Some("the capabilities are `target`, `secrets`, `http` and `net`".to_owned()),
             Self::Taken { .. } => Some("give it another name".to_owned()),
@@ -194,6 +198,12 @@ impl LoadError {
             Self::Embedded { name, .. } => name,
         }
     }
+}
+
+/// Returns capabilities, each with the functions that are used of it.
+fn uses(uses: &BTreeMap<String, Vec<String>>) -> String {
+    let all = uses.iter().map(|(capability, functions)| format!("`{capability}` ({})", list(functions)));
+    all.collect::<Vec<_>>().join(" and ")
 }
 
 fn list(items: &[String]) -> String {

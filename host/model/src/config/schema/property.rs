@@ -183,7 +183,7 @@ impl PropertySchema {
 
 impl From<Finding> for Problem {
     fn from(finding: Finding) -> Self {
-        Self { at: finding.at, message: finding.message, hint: finding.hint }
+        Self { at: finding.at, on_key: finding.on_key, message: finding.message, hint: finding.hint }
     }
 }
 
