@@ -5,7 +5,9 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use launchway_model::{ApplicationState, ChangeKind, InstanceChange, NodeKind, Operation, Phase, Plan, RunId, Scope};
+use launchway_model::{
+    ApplicationState, ChangeKind, InstanceChange, InstanceId, NodeKind, Operation, Phase, Plan, RunId, Scope,
+};
 use launchway_planner::{Desired, PlanError, Since, plan_digest, restore};
 use proptest::prelude::*;
 use support::reach::Reach;
