@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use launchway_model::{
-    ApplicationState, Deployed, InstanceChange, InstanceId, InstanceRecord, InstanceSpec, OnRollback, Plan, RunId,
-    TargetName, TargetSpec,
+    ApplicationState, Deployed, Dirty, InstanceChange, InstanceId, InstanceRecord, InstanceSpec, OnRollback, Plan,
+    RunId, TargetName, TargetSpec,
 };
 
 use crate::desired::Desired;
@@ -67,8 +67,18 @@ pub fn restore(state: &ApplicationState, run: RunId, run_plan: &Plan, since: &Si
     for previous in &run_plan.amended {
         let id = &previous.spec.id;
         // An amendment leaves everything on its target as it is, so a later change of it is no obstacle.
-        if state.instances.get(id).is_some_and(|record| is_ours(record.run, run, since) && record.dirty.is_none()) {
+        let ours = |record: &InstanceRecord| {
+            let attempted = |dirty: &Dirty| since.attempts.contains(&dirty.run);
+            is_ours(record.run, run, since) && record.dirty.as_ref().is_none_or(attempted)
+        };
+        if state.instances.get(id).is_some_and(ours) {
             wanted.entry(id).or_insert(Some(previous));
+        }
+    }
+    for (id, record) in &state.instances {
+        // An attempt may have failed at what the run itself left alone, such as the reload of a subscriber.
+        if record.dirty.as_ref().is_some_and(|dirty| since.attempts.contains(&dirty.run)) {
+            wanted.entry(id).or_insert(record.confirmed.as_ref());
         }
     }
     let mut targets = BTreeMap::new();
