@@ -158,6 +158,7 @@ impl Job {
             signals: signals.clone(),
             budget,
             started: Arc::default(),
+            warned: Arc::default(),
         };
         let mut options = Options::new(RunIdentity {
             run: self.journal.run(),
