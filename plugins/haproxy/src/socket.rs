@@ -50,7 +50,7 @@ impl Socket {
         timeout: Duration,
     ) -> Result<String, Failure> {
         let command = Command::script(ASK).args([self.socket.as_str(), line, backend]).as_user(self.as_user.as_deref());
-        let output = context.exec(&command.timeout(Some(timeout)).quiet())?;
+        let output = context.exec_plain(&command.timeout(Some(timeout)).quiet())?;
         let path = &self.socket;
         Err(match output.exit {
             Exit::Code(0) => return self.understood(output.stdout),
