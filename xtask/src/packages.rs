@@ -14,7 +14,9 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/unshare", "util-linux"),
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/bin/python3", "python3"),
+    ("/usr/bin/socat", "socat"),
     ("/usr/bin/sudo", "sudo"),
+    ("/usr/sbin/haproxy", "haproxy"),
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/unzip", "unzip"),
 ];
