@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Rollback(RollbackArgs),
     /// Remove the application from the environment
     Undeploy(UndeployArgs),
+    /// Restart what runs, in its order, and check it
+    Restart(RestartArgs),
+    /// Run a task of the application
+    Task(TaskArgs),
     /// List runs, the newest first
     Runs(RunsArgs),
     /// Show a run with its steps and how long they took
@@ -117,15 +121,54 @@ pub(crate) struct PlanArgs {
 #[derive(Args, Debug)]
 pub(crate) struct DeployArgs {
     /// Run this saved plan as it is
-    #[arg(value_name = "PLANFILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["version", "set", "component", "target"])]
+    #[arg(value_name = "PLANFILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["version", "set", "component", "target", "force"])]
     pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub release: ReleaseArgs,
     #[command(flatten)]
     pub part: PartArgs,
+    /// Deploy this component again although nothing differs (`*` and `?` match); may be repeated
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+    pub force: Vec<String>,
+    #[command(flatten)]
+    pub asking: AskingArgs,
+}
+
+/// Who answers questions.
+#[derive(Args, Debug, Clone, Copy, Default)]
+pub(crate) struct AskingArgs {
     /// Don't ask
     #[arg(short, long)]
     pub yes: bool,
+    /// Open all gates that wait for approval
+    #[arg(long)]
+    pub approve: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RestartArgs {
+    /// Only these components (`*` and `?` match) [default: all that can be restarted]
+    #[arg(value_name = "COMPONENT")]
+    pub component: Vec<String>,
+    /// Only this target (`*` and `?` match); `!NAME` leaves it out; may be repeated
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+    pub target: Vec<String>,
+    #[command(flatten)]
+    pub asking: AskingArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TaskArgs {
+    /// The task's name under `tasks:`
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    /// Only this target (`*` and `?` match); `!NAME` leaves it out; may be repeated
+    #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
+    pub target: Vec<String>,
+    #[command(flatten)]
+    pub asking: AskingArgs,
 }
 
 #[derive(Args, Debug)]
@@ -141,18 +184,16 @@ pub(crate) struct RollbackArgs {
     pub set: Vec<String>,
     #[command(flatten)]
     pub part: PartArgs,
-    /// Don't ask
-    #[arg(short, long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub asking: AskingArgs,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct UndeployArgs {
     #[command(flatten)]
     pub part: PartArgs,
-    /// Don't ask
-    #[arg(short, long)]
-    pub yes: bool,
+    #[command(flatten)]
+    pub asking: AskingArgs,
 }
 
 #[derive(Args, Debug)]

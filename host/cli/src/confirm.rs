@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
+use launchway_report::inline;
+
 use crate::console::{Console, complain};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
@@ -11,15 +13,25 @@ pub(crate) fn confirm(console: Console, yes: bool, question: &str) -> Result<()>
     if yes {
         return Ok(());
     }
-    if console.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+    if !can_ask(console) {
         return Err(CliError::usage("confirmation", "nobody is here to confirm it")
             .hint("run it with --yes, or look at it first with `launchway plan`"));
     }
-    complain(&format!("{} [y/N] ", console.paint_err.bold(question)));
+    match answer(console, question) {
+        true => Ok(()),
+        false => Err(CliError::new(Exit::Stopped, "declined", "not confirmed; nothing was done")),
+    }
+}
+
+/// Whether somebody is at the terminal who could answer.
+pub(crate) fn can_ask(console: Console) -> bool {
+    !console.json && io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks, and returns whether the answer is yes.
+pub(crate) fn answer(console: Console, question: &str) -> bool {
+    complain(&format!("{} [y/N] ", console.paint_err.bold(inline(question))));
     let mut answer = String::new();
     let read = io::stdin().lock().read_line(&mut answer);
-    match (read, answer.trim().to_lowercase().as_str()) {
-        (Ok(_), "y" | "yes") => Ok(()),
-        _ => Err(CliError::new(Exit::Stopped, "declined", "not confirmed; nothing was done")),
-    }
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }

@@ -29,6 +29,11 @@ pub(crate) struct Console {
 }
 
 impl Console {
+    /// Returns it with plain lines in place of a drawing.
+    pub(crate) fn without_drawing(self) -> Self {
+        Self { draw: false, ..self }
+    }
+
     pub(crate) fn new(global: &Global) -> Self {
         let plain = global.no_color || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");

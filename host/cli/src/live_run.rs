@@ -20,6 +20,7 @@ use crate::context::{Context, store_error};
 use crate::environment::LoadedEnvironment;
 use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
+use crate::gates::{Gates, attend};
 use crate::holder::{holder, now};
 use crate::next_steps::{Again, NextStep, next_steps};
 use crate::planning::secret_store;
@@ -40,6 +41,7 @@ pub(crate) struct LiveRun {
     pub saved: bool,
     /// How it was asked for.
     pub again: Again,
+    pub gates: Gates,
 }
 
 /// Runs a plan to its end, and says what came of it.
@@ -56,7 +58,10 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     });
     let journal = Arc::new(journal.map_err(|error| begin_error(&error))?);
     let secrets = Arc::new(secret_store(&live.environment, &context.project.dir));
-    let job = Job { console, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
+    let gates = live.gates;
+    // A drawing would run over the question.
+    let console = if gates.ask() { console.without_drawing() } else { console };
+    let job = Job { console, gates, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
     let settings = Settings::of(&live.environment);
     let result = keep_release(store, live.release.as_ref())
         .and_then(|()| if console.json { console.data(&Events::header(&plan, live.digest)) } else { Ok(()) })
@@ -110,6 +115,7 @@ impl Settings {
 
 struct Job {
     console: Console,
+    gates: Gates,
     store: Store,
     plan: Arc<Plan>,
     digest: Digest,
@@ -129,8 +135,10 @@ impl Job {
             .store
             .durations(&self.plan.environment, &self.plan.application)
             .map_err(|error| store_error(&error))?;
-        let (signals, shown) = unbounded_channel();
+        let (signals, raised) = unbounded_channel();
+        let (show, shown) = unbounded_channel();
         let (control, asked) = unbounded_channel();
+        tokio::spawn(attend(self.gates, self.plan.clone(), self.console, raised, show, control.clone()));
         let budget = OutputBudget::default();
         let over = Arc::new(AtomicBool::new(false));
         let handle = tokio::runtime::Handle::current();

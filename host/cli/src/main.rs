@@ -13,6 +13,7 @@ mod embedded;
 mod environment;
 mod error;
 mod exit;
+mod gates;
 mod holder;
 mod live_run;
 mod next_steps;

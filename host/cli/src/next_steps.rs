@@ -45,6 +45,17 @@ impl Again {
         self
     }
 
+    /// The components of a restart, which are no options.
+    pub(crate) fn restart(mut self, part: &PartArgs) -> Self {
+        self.wishes.extend(part.component.iter().map(|name| format!(" {}", shell_quote(name))));
+        self.part(&PartArgs { component: Vec::new(), target: part.target.clone() })
+    }
+
+    pub(crate) fn force(mut self, components: &[String]) -> Self {
+        self.wishes.extend(components.iter().map(|name| option("--force", name)));
+        self
+    }
+
     pub(crate) fn part(mut self, part: &PartArgs) -> Self {
         self.wishes.extend(part.component.iter().map(|name| option("--component", name)));
         self.wishes.extend(part.target.iter().map(|name| option("--target", name)));
@@ -91,6 +102,14 @@ fn steps(
         // Going back from going back is going on with what was not wanted.
         Operation::Rollback { run } => {
             add(format!("launchway rollback {run}{there}{wishes}"), effect);
+            return next;
+        }
+        Operation::Restart => {
+            add(format!("launchway restart{there}{wishes}"), effect);
+            return next;
+        }
+        Operation::Task { name } => {
+            add(format!("launchway task {}{there}{wishes}", shell_quote(name.as_str())), effect);
             return next;
         }
         Operation::RollbackTo { version } => {

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use launchway_model::config::{Application, Parsed, parse_application};
 use launchway_model::{
-    ApplicationState, Diagnostics, Digest, EnvironmentName, Operation, Plan, RunId, SecretName, Sources, Version,
+    ApplicationState, ComponentName, Diagnostic, Diagnostics, Digest, EnvironmentName, InstanceId, Operation, Plan,
+    RunId, SecretName, Sources, TargetName, Version,
 };
 use launchway_planner::{
-    Desired, ExpandInput, PlanError, PlanInput, RestoreError, Restriction, Since, expand, plan, plan_digest, restore,
-    target_specs,
+    Desired, ExpandInput, LastTargets, PlanError, PlanInput, RestoreError, Restored, Restriction, Since, expand, plan,
+    plan_digest, restore, target_specs,
 };
 use launchway_runtime::{PluginSet, SecretStore};
 use launchway_store::{RunFilter, Store};
@@ -43,6 +44,8 @@ pub(crate) enum Wish<'a> {
     Project {
         version: Option<&'a str>,
         set: BTreeMap<String, Value>,
+        /// Patterns of components that are deployed again although nothing differs.
+        force: Vec<String>,
     },
     /// A release that was deployed before.
     Recorded {
@@ -52,6 +55,14 @@ pub(crate) enum Wish<'a> {
     /// What was there before a run.
     Before(RunId),
     Nothing,
+    /// What is deployed, restarted.
+    Restart,
+    /// A task of the project.
+    Task {
+        name: ComponentName,
+        version: Option<&'a str>,
+        set: BTreeMap<String, Value>,
+    },
 }
 
 /// Makes a plan. With `keep`, the release's bytes go into the store; otherwise nothing is written.
@@ -70,13 +81,15 @@ pub(crate) fn make(
         None => context.state(store, &name)?,
     };
     match wish {
-        Wish::Project { version, set } => {
-            let version = context.version(version)?;
-            let application = context.project.application.clone();
-            let text = context.project.text.clone();
-            let origin = Origin::Project(context.project.dir.clone());
-            let source = Source { application, text, origin, version, set };
+        Wish::Project { version, set, force } => {
+            let source = Source { force, ..Source::project(context, version, set)? };
             deployment(context, environment, source, Operation::Deploy, part, store, keep, &state)
+        }
+        Wish::Task { name, version, set } => {
+            let source = Source::project(context, version, set)?;
+            let ready = deployment(context, environment, source, Operation::Task { name }, part, store, keep, &state)?;
+            // It is no deployment of the release.
+            Ok(Ready { release: None, ..ready })
         }
         Wish::Recorded { version, set } => {
             let manifest = recorded(context, store, &version)?;
@@ -84,13 +97,20 @@ pub(crate) fn make(
                 parse_application(&mut context.sources, &format!("launchway.yaml of {version}"), &manifest.text);
             let application = parsed.map_err(|findings| CliError::findings(&context.sources, findings))?;
             let operation = Operation::RollbackTo { version: version.clone() };
-            let source =
-                Source { application, text: manifest.text, origin: Origin::Release(manifest.files), version, set };
+            let origin = Origin::Release(manifest.files);
+            let source = Source { application, text: manifest.text, origin, version, set, force: Vec::new() };
             deployment(context, environment, source, operation, part, store, keep, &state)
         }
         Wish::Before(run) => {
-            let desired = restored(context, &environment, store, &state, run)?;
-            finish(context, environment, Some(&desired), Operation::Rollback { run }, part, store, keep, &state)
+            let Restored { desired, kept } = restored(context, &environment, store, &state, run, part)?;
+            let operation = Operation::Rollback { run };
+            let mut ready = finish(context, environment, Some(&desired), operation, part, store, keep, &state)?;
+            ready.warnings.extend(kept_warning(&kept));
+            Ok(ready)
+        }
+        Wish::Restart => {
+            let desired = Desired::recorded(&state);
+            finish(context, environment, Some(&desired), Operation::Restart, part, store, keep, &state)
         }
         Wish::Nothing => finish(context, environment, None, Operation::Undeploy, part, store, keep, &state),
     }
@@ -103,6 +123,20 @@ struct Source {
     origin: Origin,
     version: Version,
     set: BTreeMap<String, Value>,
+    force: Vec<String>,
+}
+
+impl Source {
+    fn project(context: &Context, version: Option<&str>, set: BTreeMap<String, Value>) -> Result<Self> {
+        Ok(Self {
+            version: context.version(version)?,
+            application: context.project.application.clone(),
+            text: context.project.text.clone(),
+            origin: Origin::Project(context.project.dir.clone()),
+            set,
+            force: Vec::new(),
+        })
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "one caller, and each argument is of another type")]
@@ -119,7 +153,7 @@ fn deployment(
     let plugins = plugins_of(&source.application.value, &context.project.dir)?;
     let files = ReleaseFiles::new(source.origin, &source.application.value.artifacts, store, keep);
     let (mut desired, mut warnings) =
-        expanded(context, &environment, &source.application, &source.version, &source.set, &plugins, &files)?;
+        expanded(context, &environment, &source.application, &source.version, &source.set, state, &plugins, &files)?;
     let manifest = Manifest {
         format: Manifest::FORMAT,
         application: source.application.value.application.clone(),
@@ -129,7 +163,8 @@ fn deployment(
     };
     desired.release = Some(manifest.digest());
     environment.digest = with_values(environment.digest, &source.set);
-    let mut ready = planned(context, environment, plugins, Some(&desired), operation, part, store, keep, state)?;
+    let mut ready =
+        planned(context, environment, plugins, Some(&desired), operation, part, &source.force, store, keep, state)?;
     warnings.extend(std::mem::take(&mut ready.warnings));
     ready.rendered = rendered(&ready.plan, &files);
     Ok(Ready { warnings, release: Some(manifest), ..ready })
@@ -147,7 +182,7 @@ fn finish(
     state: &ApplicationState,
 ) -> Result<Ready> {
     let plugins = context.plugins()?;
-    planned(context, environment, plugins, desired, operation, part, store, keep, state)
+    planned(context, environment, plugins, desired, operation, part, &[], store, keep, state)
 }
 
 /// Resolves a release for every target.
@@ -157,6 +192,7 @@ pub(crate) fn expanded(
     application: &Parsed<Application>,
     version: &Version,
     set: &BTreeMap<String, Value>,
+    state: &ApplicationState,
     plugins: &PluginSet,
     files: &ReleaseFiles<'_>,
 ) -> Result<(Desired, Diagnostics)> {
@@ -166,6 +202,7 @@ pub(crate) fn expanded(
         dictionary_files: &environment.dictionaries,
         version,
         set,
+        last_targets: &last_targets(state),
         plugins: &PlanningPlugins { set: plugins, application: context.application(), runtime: &context.runtime },
         files,
     };
@@ -173,6 +210,18 @@ pub(crate) fn expanded(
         Ok(expanded) => Ok((expanded.desired, expanded.warnings)),
         Err(findings) => Err(with_plugin_hint(CliError::findings(&context.sources, findings), application, plugins)),
     }
+}
+
+/// Returns where each component was last deployed.
+fn last_targets(state: &ApplicationState) -> LastTargets {
+    let mut last: BTreeMap<&ComponentName, (RunId, &TargetName)> = BTreeMap::new();
+    for (id, record) in &state.instances {
+        let known = last.entry(&id.component).or_insert((record.run, &id.target));
+        if record.run > known.0 {
+            *known = (record.run, &id.target);
+        }
+    }
+    last.into_iter().map(|(name, (_, target))| (name.clone(), target.clone())).collect()
 }
 
 /// Adds why plugins are missing, if that may be what is wrong.
@@ -192,6 +241,7 @@ fn planned(
     desired: Option<&Desired>,
     operation: Operation,
     part: &PartArgs,
+    force: &[String],
     store: Option<&Store>,
     keep: bool,
     state: &ApplicationState,
@@ -205,7 +255,6 @@ fn planned(
     };
     // Without a key nothing is recorded that a fingerprint could be compared with.
     let key = key.map_err(|error| store_error(&error))?.unwrap_or([0; 32]);
-    let restriction = Restriction { components: part.component.clone(), targets: part.target.clone() };
     let result = plan(PlanInput {
         operation,
         desired,
@@ -216,7 +265,8 @@ fn planned(
         plugins: &PlanningPlugins { set: &plugins, application: context.application(), runtime: &context.runtime },
         secrets: &PlanningSecrets::new(&secrets, key, &context.runtime),
         environment_digest: environment.digest,
-        restrict: &restriction,
+        restrict: &restriction(part),
+        force: &Restriction { components: force.to_vec(), targets: Vec::new() },
     });
     let planned = result.map_err(|error| plan_error(&context.sources, &error))?;
     let digest = plan_digest(&planned.plan);
@@ -287,7 +337,8 @@ fn restored(
     store: Option<&Store>,
     state: &ApplicationState,
     run: RunId,
-) -> Result<Desired> {
+    part: &PartArgs,
+) -> Result<Restored> {
     let name: &EnvironmentName = &environment.environment.value.environment;
     let unknown = || {
         CliError::usage("unknown-run", format!("there is no run {run} of {} on {name}", context.application()))
@@ -308,7 +359,23 @@ fn restored(
             since.others = true;
         }
     }
-    restore(state, run, &detail.plan, &since).map_err(|error| restore_error(&error))
+    restore(state, run, &detail.plan, &since, &restriction(part)).map_err(|error| restore_error(&error))
+}
+
+fn restriction(part: &PartArgs) -> Restriction {
+    Restriction { components: part.component.clone(), targets: part.target.clone() }
+}
+
+/// Says what a rollback leaves as it is.
+fn kept_warning(kept: &[InstanceId]) -> Diagnostics {
+    let mut warnings = Diagnostics::default();
+    if !kept.is_empty() {
+        let names: Vec<String> = kept.iter().map(InstanceId::to_string).collect();
+        let message = format!("{} stay as the run left them: `on_rollback` says keep", names.join(", "));
+        let hint = "deploy a release that mends them, or undeploy them with --component";
+        warnings.push(Diagnostic::warning("kept", message).hint(hint));
+    }
+    warnings
 }
 
 fn restore_error(error: &RestoreError) -> CliError {

@@ -114,7 +114,7 @@ fn count(gathered: &mut Gathered, plan: &Plan, signal: &Signal) {
             Some(ChangeKind::Update) => gathered.updated += 1,
             Some(ChangeKind::Delete) => gathered.deleted += 1,
             Some(ChangeKind::Refresh) => gathered.refreshed += 1,
-            None => {}
+            Some(ChangeKind::Act) | None => {}
         },
         Event::StepFinished { .. } => gathered.steps += 1,
         Event::StepSkipped { .. } => gathered.skipped += 1,

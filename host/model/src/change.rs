@@ -64,6 +64,10 @@ pub enum Cause {
     TypeChanged { from: String, to: String },
     /// Its target's address changed.
     TargetChanged,
+    /// Something that it needs changes, and it runs whenever that happens.
+    Needs(ComponentName),
+    /// It runs in every deployment.
+    Always,
     /// Asked for: `force`, `restart`, a task.
     Request(String),
 }

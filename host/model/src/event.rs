@@ -215,6 +215,10 @@ pub enum Signal {
         level: LogLevel,
         message: Arc<str>,
     },
+    /// The run waits at a gate for somebody to open it.
+    GateReached {
+        node: NodeId,
+    },
     Progress {
         node: NodeId,
         fraction: Option<f32>,

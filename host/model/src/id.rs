@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::{Pause, Size};
+
 /// Why a text is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -24,6 +26,8 @@ pub enum IdError {
     Kind,
     #[error("expected `sha256:` and 64 hex digits")]
     Digest,
+    #[error("{0}")]
+    Other(String),
 }
 
 /// The longest name, in characters.
@@ -64,6 +68,8 @@ pub(crate) const FORMATS: &[(&str, FormatCheck)] = &[
     (PluginName::FORMAT, |text| PluginName::check(text)),
     (Version::FORMAT, |text| Version::check(text)),
     (KindRef::FORMAT, |text| text.parse::<KindRef>().map(drop)),
+    (Size::FORMAT, |text| text.parse::<Size>().map(drop).map_err(IdError::Other)),
+    (Pause::FORMAT, |text| text.parse::<Pause>().map(drop).map_err(IdError::Other)),
 ];
 
 macro_rules! name {

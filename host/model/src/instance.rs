@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ComponentName, Digest, InstanceId, KindRef, SecretName, Version};
+use crate::{ComponentName, Digest, InstanceId, KindRef, Roll, RunRule, SecretName, TargetName, Version};
 
 /// A file of the release; its bytes are in the store under the digest.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -40,6 +40,12 @@ pub struct InstanceSpec {
     /// Run after its start; they decide whether the change commits.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verify: Vec<ActionSpec>,
+    /// Run on other targets, ahead of its stop and after its verification.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub around: Vec<Around>,
+    /// It is an action: it leaves nothing, and this says when it runs again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunRule>,
     #[serde(default)]
     pub edges: Arc<Edges>,
     pub on_rollback: OnRollback,
@@ -56,7 +62,32 @@ pub struct ActionSpec {
     pub secrets: Vec<SecretName>,
 }
 
-/// What a component depends on.
+impl InstanceSpec {
+    /// Returns it as an action, which some instances are.
+    pub fn as_action(&self) -> ActionSpec {
+        ActionSpec {
+            kind: self.kind.clone(),
+            properties: self.properties.clone(),
+            artifacts: self.artifacts.clone(),
+            secrets: self.secrets.clone(),
+        }
+    }
+}
+
+/// Actions on other targets around the change of an instance.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Around {
+    pub at: Vec<TargetName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<ActionSpec>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ActionSpec>,
+    /// `after` runs after a failure, too, if `before` ran.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
+}
+
+/// What a component depends on, and how it rolls.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Edges {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,6 +96,9 @@ pub struct Edges {
     pub after: Vec<Edge>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub subscribe: Vec<Subscription>,
+    /// None: all its instances at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub roll: Option<Roll>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -44,11 +45,14 @@ pub enum Usage {
 }
 
 /// When an action used as a component runs again.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunRule {
+    /// When its own properties changed.
     Changed,
+    /// When anything it needs changed, too.
     WithNeeds,
+    /// In every deployment.
     Always,
 }
 

@@ -11,6 +11,7 @@ mod id;
 mod instance;
 mod kind;
 mod plan;
+mod rollout;
 mod run;
 mod state;
 mod suggest;
@@ -25,11 +26,14 @@ pub use id::{
     ApplicationName, ArtifactName, ComponentName, Digest, EnvironmentName, FormatVersion, IdError, InstanceId, KindRef,
     Lineage, PluginName, RunId, SecretName, StepKey, TargetName, Version,
 };
-pub use instance::{ActionSpec, Artifact, Edge, Edges, InstanceSpec, OnRollback, Scope, Subscription};
+pub use instance::{ActionSpec, Around, Artifact, Edge, Edges, InstanceSpec, OnRollback, Scope, Subscription};
 pub use kind::{Capability, KindInfo, PluginInfo, RunRule, Usage};
 pub use plan::{
-    ActionPlace, Basis, ChangeIndex, ChangeKind, Gate, InstanceChange, NodeId, NodeKind, Operation, Owner, Plan,
-    PlanNode, StepNode, VersionChange,
+    ActionPlace, Always, Basis, Batches, ChangeIndex, ChangeKind, Gate, InstanceChange, Move, NodeId, NodeKind,
+    Operation, Owed, Owner, Plan, PlanNode, StepNode, VersionChange,
+};
+pub use rollout::{
+    ApproveSpec, BakeSpec, By, GateSpec, GateWord, Parallel, Pause, Ramp, Roll, Rolling, Size, Staging, Strategy, Unit,
 };
 pub use run::{IllegalTransition, NodeState, RunState, RunStatus};
 pub use state::{

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ActionSpec, ApplicationName, Cause, Deployed, Digest, EnvironmentName, FormatVersion, InstanceId, Lineage,
-    PlannedStep, PluginName, RunId, StepKey, TargetName, TargetSpec, Version,
+    ActionSpec, ApplicationName, Cause, ComponentName, Deployed, Digest, EnvironmentName, FormatVersion, InstanceId,
+    Lineage, PlannedStep, PluginName, RunId, StepKey, TargetName, TargetSpec, Unit, Version,
 };
 
 /// What will be done, in which order, and why.
@@ -27,13 +27,53 @@ pub struct Plan {
     pub changes: Vec<InstanceChange>,
     /// Instances that stay as they are.
     pub unchanged: Vec<InstanceId>,
+    /// Instances that would change, but are left out on request.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub omitted: Vec<InstanceId>,
     /// Records to bring up to date without a step: edges, properties that are no trigger.
     pub amendments: Vec<Arc<Deployed>>,
     /// What the amendments replace, in the same order, for a rollback.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub amended: Vec<Arc<Deployed>>,
+    /// Records that go by another name from now on; before everything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub moves: Vec<Move>,
+    /// Who has to be told of changes, in this run or, where that leaves them out, in a later one; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub owed: Vec<Owed>,
+    /// What goes in batches, for people; the nodes say so, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollouts: Vec<Batches>,
     /// The graph, in a topological order.
     pub nodes: Vec<PlanNode>,
+}
+
+/// A record that goes by another name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Move {
+    pub from: InstanceId,
+    pub to: InstanceId,
+    /// It is the same target under another name; otherwise another target from now on.
+    pub same_target: bool,
+}
+
+/// A subscriber that has to be told of a change. Until that is done, what it runs with is out of date: from the moment
+/// the change commits, whatever becomes of the run.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Owed {
+    /// The component that changes.
+    pub by: ComponentName,
+    /// On which target; none: on any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<TargetName>,
+    pub to: InstanceId,
+}
+
+/// The batches of what rolls together.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Batches {
+    pub unit: Unit,
+    pub batches: Vec<Vec<TargetName>>,
 }
 
 impl Plan {
@@ -41,7 +81,10 @@ impl Plan {
 
     /// Whether running it would leave everything, the state included, as it is.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.amendments.is_empty() && self.version.from == self.version.to
+        self.changes.is_empty()
+            && self.amendments.is_empty()
+            && self.moves.is_empty()
+            && self.version.from == self.version.to
     }
 
     pub fn change(&self, index: ChangeIndex) -> Option<&InstanceChange> {
@@ -70,6 +113,12 @@ pub enum Operation {
     /// Plans an earlier release again.
     RollbackTo {
         version: Version,
+    },
+    /// Restarts what runs; nothing else changes.
+    Restart,
+    /// Runs a task of the application; no state changes.
+    Task {
+        name: ComponentName,
     },
 }
 
@@ -135,6 +184,8 @@ pub enum ChangeKind {
     Delete,
     /// Unchanged itself: a subscription, a dirty mark or a changed `verify` touches it.
     Refresh,
+    /// An action that stands alone, such as a task: no state knows of it.
+    Act,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -169,14 +220,46 @@ pub struct StepNode {
     /// Skipped if every one of these changes turned out to change nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub only_if_changed: Vec<ChangeIndex>,
+    /// It runs whatever became of what comes before it, and in a run that is being stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub always: Option<Always>,
+}
+
+impl StepNode {
+    /// Returns where it runs.
+    pub fn target<'a>(&'a self, plan: &'a Plan) -> Option<&'a TargetName> {
+        match &self.owner {
+            Owner::Action { at: Some(target), .. } => Some(target),
+            owner => plan.change(owner.change()).map(|change| &change.id.target),
+        }
+    }
+}
+
+/// When a step runs that does not depend on others' success.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Always {
+    /// In any case.
+    Anyway,
+    /// If this step was called.
+    IfCalled(NodeId),
 }
 
 /// To whom a step belongs.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Owner {
-    Instance { change: ChangeIndex },
-    Action { change: ChangeIndex, place: ActionPlace, action: Arc<ActionSpec> },
+    Instance {
+        change: ChangeIndex,
+    },
+    Action {
+        change: ChangeIndex,
+        place: ActionPlace,
+        action: Arc<ActionSpec>,
+        /// Where it runs, if not on the instance's own target.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<TargetName>,
+    },
 }
 
 impl Owner {

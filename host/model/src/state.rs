@@ -64,6 +64,27 @@ pub struct InstanceRecord {
     pub run: RunId,
 }
 
+impl InstanceRecord {
+    /// Returns the record under another name. With `same_target` its target goes by another name, too; otherwise what
+    /// is recorded of that stays.
+    pub fn renamed(self, id: &InstanceId, same_target: bool) -> Self {
+        let rename = |deployed: Arc<Deployed>| {
+            let mut deployed = Deployed::clone(&deployed);
+            deployed.spec.id = id.clone();
+            if same_target {
+                deployed.target =
+                    Arc::new(TargetSpec { name: id.target.clone(), ..TargetSpec::clone(&deployed.target) });
+            }
+            Arc::new(deployed)
+        };
+        Self {
+            confirmed: self.confirmed.map(rename),
+            dirty: self.dirty.map(|dirty| Dirty { to: dirty.to.map(rename), ..dirty }),
+            ..self
+        }
+    }
+}
+
 /// The mark of a run that began to change an instance.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Dirty {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use launchway_model::{
-    ActionSpec, Cause, Change, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceSpec, KindRef, Phase,
-    PlannedStep, PluginName, Proposal,
+    ActionSpec, Around, Cause, Change, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceSpec, KindRef,
+    Phase, PlannedStep, PluginName, Proposal, TargetName,
 };
 
 use crate::error::PlanError;
@@ -20,6 +20,32 @@ pub(crate) struct ChangeSteps {
     /// Sorted by phase. None of those that were put into the plan already.
     pub(crate) own: Vec<Option<PlannedStep>>,
     pub(crate) verify: Vec<ActionSteps>,
+    pub(crate) around: Vec<AroundSteps>,
+}
+
+impl ChangeSteps {
+    /// Whether there is anything in it that somebody outside could notice.
+    pub(crate) fn is_disturbing(&self) -> bool {
+        let quiet = |phase| matches!(phase, Phase::Stage | Phase::Verify | Phase::Finish);
+        self.own.iter().flatten().any(|step| !quiet(step.phase))
+    }
+
+    fn action(&mut self, ask: Ask) -> Option<&mut ActionSteps> {
+        match ask {
+            Ask::Own => None,
+            Ask::Verify(at) => self.verify.get_mut(at),
+            Ask::Before(at) => self.around.get_mut(at)?.before.as_mut(),
+            Ask::After(at) => self.around.get_mut(at)?.after.as_mut(),
+        }
+    }
+}
+
+/// The steps of the actions around an instance; the same ones on each of the targets.
+pub(crate) struct AroundSteps {
+    pub(crate) at: Vec<TargetName>,
+    pub(crate) before: Option<ActionSteps>,
+    pub(crate) after: Option<ActionSteps>,
+    pub(crate) always: bool,
 }
 
 /// The steps of one action.
@@ -32,7 +58,16 @@ pub(crate) struct ActionSteps {
 #[derive(Clone, Copy)]
 struct Question {
     change: usize,
-    action: Option<usize>,
+    ask: Ask,
+}
+
+/// Whose steps are asked for: the change's own, or those of one of its actions.
+#[derive(Clone, Copy)]
+enum Ask {
+    Own,
+    Verify(usize),
+    Before(usize),
+    After(usize),
 }
 
 /// Returns the steps of each change, in the order of the changes.
@@ -42,13 +77,23 @@ pub(crate) fn ask(changes: &[InstanceChange], plugins: &dyn Plugins) -> Result<V
     for (at, change) in changes.iter().enumerate() {
         let mut found = ChangeSteps::default();
         if let Some(spec) = own_subject(change) {
-            let question = Question { change: at, action: None };
+            let question = Question { change: at, ask: Ask::Own };
             questions.entry(spec.kind.plugin.clone()).or_default().push(question);
         }
+        let mut add = |action: &ActionSpec, ask| {
+            questions.entry(action.kind.plugin.clone()).or_default().push(Question { change: at, ask });
+            ActionSteps { action: Arc::new(action.clone()), steps: Vec::new() }
+        };
         for (number, action) in actions(change).iter().enumerate() {
-            let question = Question { change: at, action: Some(number) };
-            questions.entry(action.kind.plugin.clone()).or_default().push(question);
-            found.verify.push(ActionSteps { action: Arc::new(action.clone()), steps: Vec::new() });
+            found.verify.push(add(action, Ask::Verify(number)));
+        }
+        for (number, around) in arounds(change).iter().enumerate() {
+            found.around.push(AroundSteps {
+                at: around.at.clone(),
+                before: around.before.as_ref().map(|action| add(action, Ask::Before(number))),
+                after: around.after.as_ref().map(|action| add(action, Ask::After(number))),
+                always: around.always,
+            });
         }
         steps.push(found);
     }
@@ -70,7 +115,7 @@ fn ask_batch(
     problems: &mut Diagnostics,
 ) -> Result<(), PlanError> {
     let proposals: Vec<Proposal> =
-        batch.iter().filter_map(|question| proposal(&changes[question.change], question.action)).collect();
+        batch.iter().filter_map(|question| proposal(&changes[question.change], question.ask)).collect();
     let answers = plugins.plan(plugin, &proposals)?;
     if answers.len() != batch.len() {
         return Err(PlanError::BadAnswer {
@@ -81,10 +126,17 @@ fn ask_batch(
     }
     for (question, answer) in batch.iter().zip(answers) {
         let change = &changes[question.change];
-        match (answer, question.action) {
-            (Ok(planned), None) => steps[question.change].own = takeable(check_own(plugin, change, planned)?),
-            (Ok(planned), Some(number)) => {
-                steps[question.change].verify[number].steps = takeable(check_action(plugin, change, planned)?);
+        match (answer, question.ask) {
+            (Ok(planned), Ask::Own) if is_action(change) => {
+                steps[question.change].own = takeable(check_action(plugin, change, planned, Phase::Start)?);
+            }
+            (Ok(planned), Ask::Own) => steps[question.change].own = takeable(check_own(plugin, change, planned)?),
+            (Ok(planned), ask) => {
+                let phase = if let Ask::Before(_) = ask { Phase::Stop } else { Phase::Verify };
+                let planned = takeable(check_action(plugin, change, planned, phase)?);
+                if let Some(action) = steps[question.change].action(ask) {
+                    action.steps = planned;
+                }
             }
             (Err(found), _) => {
                 for problem in found {
@@ -104,21 +156,42 @@ fn takeable(planned: Vec<PlannedStep>) -> Vec<Option<PlannedStep>> {
     planned.into_iter().map(Some).collect()
 }
 
-/// Returns what the component's own plugin is asked about; none if only the verification runs again.
+/// Returns what the component's own plugin is asked about; none if only the verification runs again, and for an
+/// action that goes: it leaves nothing.
 fn own_subject(change: &InstanceChange) -> Option<&InstanceSpec> {
     let only_verify = change.kind == ChangeKind::Refresh && change.causes.iter().all(|cause| *cause == Cause::Verify);
-    if only_verify { None } else { change.subject().map(|deployed| &deployed.spec) }
+    let spec = &change.subject()?.spec;
+    let leaves_nothing = change.kind == ChangeKind::Delete && spec.run.is_some();
+    if only_verify || leaves_nothing { None } else { Some(spec) }
+}
+
+/// Whether the component's own steps are those of an action.
+fn is_action(change: &InstanceChange) -> bool {
+    change.kind == ChangeKind::Act || change.subject().is_some_and(|deployed| deployed.spec.run.is_some())
 }
 
 fn actions(change: &InstanceChange) -> &[ActionSpec] {
     change.desired.as_ref().map_or(&[], |deployed| &deployed.spec.verify)
 }
 
-fn proposal(change: &InstanceChange, action: Option<usize>) -> Option<Proposal> {
+/// Returns what is done around a change: not around one that goes, which others may know nothing of any more.
+fn arounds(change: &InstanceChange) -> &[Around] {
+    change.desired.as_ref().map_or(&[], |deployed| &deployed.spec.around)
+}
+
+fn proposal(change: &InstanceChange, ask: Ask) -> Option<Proposal> {
     let subject = change.subject()?.spec.clone();
     let causes = change.causes.clone();
+    let action = match ask {
+        Ask::Own => None,
+        Ask::Verify(at) => Some(actions(change).get(at)?),
+        Ask::Before(at) => Some(arounds(change).get(at)?.before.as_ref()?),
+        Ask::After(at) => Some(arounds(change).get(at)?.after.as_ref()?),
+    };
     let proposed = match (action, change.kind) {
-        (Some(number), _) => Change::Act { action: actions(change)[number].clone(), instance: subject },
+        (Some(action), _) => Change::Act { action: action.clone(), instance: subject },
+        (None, ChangeKind::Act) => Change::Act { action: subject.as_action(), instance: subject },
+        (None, _) if is_action(change) => Change::Act { action: subject.as_action(), instance: subject },
         (None, ChangeKind::Create) => Change::Create(subject),
         (None, ChangeKind::Update) => {
             Change::Update { previous: change.previous.as_ref()?.spec.clone(), desired: subject }
@@ -151,10 +224,11 @@ fn check_action(
     plugin: &PluginName,
     change: &InstanceChange,
     mut planned: Vec<PlannedStep>,
+    phase: Phase,
 ) -> Result<Vec<PlannedStep>, PlanError> {
     check_names(plugin, change, &planned)?;
     planned.sort_by_key(|step| step.phase);
-    planned.iter_mut().for_each(|step| step.phase = Phase::Verify);
+    planned.iter_mut().for_each(|step| step.phase = phase);
     Ok(planned)
 }
 

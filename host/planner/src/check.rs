@@ -2,8 +2,11 @@
 //! are written out.
 
 use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
 
-use launchway_model::config::{Application, Component, Document, Parsed, SubscriptionUse, pointer};
+use launchway_model::config::{
+    ActionUse, Application, Component, Document, Parsed, PlacedAction, SubscriptionUse, pointer,
+};
 use launchway_model::{ComponentName, Diagnostic, Diagnostics, KindRef, Usage};
 use serde_json::Value;
 
@@ -11,7 +14,7 @@ use crate::edges::Graph;
 use crate::error::unknown_kind;
 use crate::expand::{Findings, Origin, Reference, Shape, ShapeError};
 use crate::inputs::Plugins;
-use crate::kinds::Kinds;
+use crate::kinds::{Kind, Kinds};
 use crate::suggest;
 
 /// Checks an application without an environment. Returns everything that is wrong, sorted by place.
@@ -32,15 +35,38 @@ pub fn check(
         for (index, over) in component.overrides.iter().enumerate() {
             values.push((&component.kind, &over.with, format!("{at}/overrides/{index}/with"), false));
         }
-        for (index, action) in component.verify.iter().enumerate() {
-            values.push((&action.kind, &action.with, format!("{at}/verify/{index}/with"), true));
+        for (action, at) in actions_of(component, &at) {
+            values.push((&action.kind, &action.with, format!("{at}/with"), true));
         }
         for (kind, with, base, whole) in values {
             let origin = Origin { document: &application.document, base: &base };
             check_properties(application, &kinds, (kind, with, whole), origin, &findings);
         }
     }
+    for (action, at) in standalone(&application.value) {
+        let base = format!("{at}/with");
+        let origin = Origin { document: &application.document, base: &base };
+        check_properties(application, &kinds, (&action.kind, &action.with, true), origin, &findings);
+    }
     findings.into_diagnostics()
+}
+
+/// Returns the actions that a component names, each with its place.
+fn actions_of<'a>(component: &'a Component, at: &str) -> Vec<(&'a ActionUse, String)> {
+    let mut found: Vec<_> =
+        component.verify.iter().enumerate().map(|(n, it)| (it, format!("{at}/verify/{n}"))).collect();
+    for (number, around) in component.around.iter().enumerate() {
+        let at = format!("{at}/around/{number}");
+        found.extend(around.before.iter().map(|action| (action, format!("{at}/before"))));
+        found.extend(around.after.iter().map(|action| (action, format!("{at}/after"))));
+    }
+    found
+}
+
+/// Returns the actions that stand alone, each with its place.
+fn standalone(application: &Application) -> impl Iterator<Item = (&PlacedAction, String)> {
+    let tasks = application.tasks.iter().map(|(name, task)| (task, pointer::join("/tasks", name.as_str())));
+    tasks.chain(application.finally.iter().enumerate().map(|(at, action)| (action, format!("/finally/{at}"))))
 }
 
 /// Checks types and edges: what has to be right before anything can be resolved.
@@ -50,9 +76,15 @@ pub(crate) fn check_structure(application: &Parsed<Application>, kinds: &Kinds<'
     for (name, component) in &value.components {
         let at = pointer::join("/components", name.as_str());
         let places = KindPlaces { kinds, all: &all_kinds, document, findings };
-        places.check(&component.kind, Usage::Component, &format!("{at}/type"));
-        for (index, action) in component.verify.iter().enumerate() {
-            places.check(&action.kind, Usage::Action, &format!("{at}/verify/{index}/type"));
+        if let Some(kind) = places.check(&component.kind, Usage::Component, &format!("{at}/type"))
+            && component.run.is_some()
+            && kind.info.usage == Usage::Component
+        {
+            let message = format!("`run` is for actions, and `{}` is none", component.kind);
+            findings.push(Diagnostic::error("usage", message).at(document.key_place(&format!("{at}/run")), ""));
+        }
+        for (action, at) in actions_of(component, &at) {
+            places.check(&action.kind, Usage::Action, &format!("{at}/type"));
         }
         for (other, edge_at) in edge_uses(component, &at) {
             if !value.components.contains_key(other) {
@@ -64,7 +96,48 @@ pub(crate) fn check_structure(application: &Parsed<Application>, kinds: &Kinds<'
             }
         }
     }
+    let places = KindPlaces { kinds, all: &all_kinds, document, findings };
+    for (action, at) in standalone(value) {
+        places.check(&action.kind, Usage::Action, &format!("{at}/type"));
+    }
+    check_groups(application, findings);
     check_cycles(application, findings);
+}
+
+/// Checks that groups have members, each component being in one of them at most.
+fn check_groups(application: &Parsed<Application>, findings: &Findings) {
+    let Parsed { value, document } = application;
+    let mut group_of: HashMap<&ComponentName, &ComponentName> = HashMap::new();
+    for (name, group) in &value.groups {
+        let at = pointer::join("/groups", name.as_str());
+        for (index, member) in group.members.iter().enumerate() {
+            let place = document.place(&format!("{at}/members/{index}"));
+            let add = |code, message: String, hint: Option<String>| {
+                let mut diagnostic = Diagnostic::error(code, message).at(place, "");
+                diagnostic.hint = hint;
+                findings.push(diagnostic);
+            };
+            let Some(component) = value.components.get(member) else {
+                let names = value.components.keys().map(ComponentName::as_str);
+                let hint = suggest::hint("components", member.as_str(), names);
+                add("unknown-component", format!("there is no component `{member}`"), hint);
+                continue;
+            };
+            if let Some(other) = group_of.insert(member, name) {
+                let message = format!("`{member}` is in the groups `{other}` and `{name}`");
+                add("two-groups", message, Some("a component rolls with one group".to_owned()));
+            }
+            if !component.rollout.is_empty() {
+                let message = format!("`{member}` has a rollout of its own, and is in the group `{name}`");
+                add("two-rollouts", message, Some("leave one of them out: a group rolls as one".to_owned()));
+            }
+        }
+        if value.components.contains_key(name) {
+            let message = format!("`{name}` is a component and a group");
+            let hint = "environments name both in one place; give one another name";
+            findings.push(Diagnostic::error("two-names", message).at(document.key_place(&at), "").hint(hint));
+        }
+    }
 }
 
 struct KindPlaces<'a, 'k> {
@@ -74,25 +147,21 @@ struct KindPlaces<'a, 'k> {
     findings: &'a Findings,
 }
 
-impl KindPlaces<'_, '_> {
-    fn check(&self, kind_ref: &KindRef, usage: Usage, at: &str) {
+impl<'k> KindPlaces<'_, 'k> {
+    /// Returns the kind, if there is one; an action may stand for a component, but not the other way round.
+    fn check(&self, kind_ref: &KindRef, usage: Usage, at: &str) -> Option<Rc<Kind<'k>>> {
         let span = self.document.place(at);
-        let kind = match self.kinds.get(kind_ref) {
-            Ok(Some(kind)) => kind,
-            Ok(None) => return self.findings.push(unknown_kind(kind_ref, self.all).at(span, "")),
-            Err(error) => return self.findings.push(Diagnostic::error("plugin", error.to_string()).at(span, "")),
-        };
-        let (message, hint) = match (usage, kind.info.usage) {
-            (Usage::Component, Usage::Action) => (
-                format!("`{kind_ref}` is an action: it leaves nothing that could be deployed"),
-                "use it under `verify:` of a component",
-            ),
-            (Usage::Action, Usage::Component) => {
-                (format!("`{kind_ref}` is a component's type, not an action"), "give it a component of its own")
+        let diagnostic = match self.kinds.get(kind_ref) {
+            Ok(Some(kind)) if usage == Usage::Action && kind.info.usage == Usage::Component => {
+                Diagnostic::error("usage", format!("`{kind_ref}` is a component's type, not an action"))
+                    .hint("give it a component of its own")
             }
-            _ => return,
+            Ok(Some(kind)) => return Some(kind),
+            Ok(None) => unknown_kind(kind_ref, self.all),
+            Err(error) => Diagnostic::error("plugin", error.to_string()),
         };
-        self.findings.push(Diagnostic::error("usage", message).at(span, "").hint(hint));
+        self.findings.push(diagnostic.at(span, ""));
+        None
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use launchway_model::config::{Defaults, Environment, EscalationConfig, Target};
 use launchway_model::{
-    ApplicationName, Digest, Escalation, InstanceId, InstanceSpec, TargetName, TargetSpec, Transport, Version,
+    ApplicationName, ApplicationState, ComponentName, Digest, Escalation, InstanceId, InstanceSpec, TargetName,
+    TargetSpec, Transport, Version,
 };
 
 /// What the environment shall look like.
@@ -21,6 +22,40 @@ pub struct Desired {
     pub targets: BTreeMap<TargetName, Arc<TargetSpec>>,
     /// Instances to leave as they are recorded, dirty marks included: those a rollback has no business with.
     pub untouched: BTreeSet<InstanceId>,
+    /// The application's tasks, on their targets.
+    pub tasks: Vec<InstanceSpec>,
+    /// What runs at the end of a run, in this order, on its targets.
+    pub finally: Vec<InstanceSpec>,
+    pub names: Names,
+}
+
+impl Desired {
+    /// Returns everything that is recorded, as it is.
+    pub fn recorded(state: &ApplicationState) -> Self {
+        let confirmed = state.instances.values().filter_map(|record| record.confirmed.as_ref());
+        let targets = confirmed.clone().map(|deployed| (deployed.spec.id.target.clone(), deployed.target.clone()));
+        Self {
+            application: state.application.clone(),
+            version: state.version.clone(),
+            release: state.release,
+            targets: targets.collect(),
+            instances: confirmed.map(|deployed| deployed.spec.clone()).collect(),
+            untouched: BTreeSet::new(),
+            tasks: Vec::new(),
+            finally: Vec::new(),
+            names: Names::default(),
+        }
+    }
+}
+
+/// What is recorded under other names than it is wanted under.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Names {
+    /// What each component was called before.
+    pub components: BTreeMap<ComponentName, ComponentName>,
+    pub targets: BTreeMap<TargetName, TargetName>,
+    /// Components that go to one target only; that it is another one is no change.
+    pub once: BTreeSet<ComponentName>,
 }
 
 /// Returns how each of the environment's targets is reached, with the environment's defaults filled in.

@@ -23,6 +23,9 @@ pub enum PlanError {
     /// Nobody knows what was left there.
     #[error("the state records {instance} without saying what is there")]
     EmptyRecord { instance: InstanceId },
+    /// `path` leads from what rolls through others back to it.
+    #[error("`{outside}` stands between what rolls with `{unit}`: {}", .path.join(" → "))]
+    NotConvex { unit: String, outside: String, path: Vec<String> },
     #[error(transparent)]
     Restriction(#[from] RestrictionError),
     #[error("components need each other in a cycle: {}", .0.join(" → "))]
@@ -55,6 +58,9 @@ impl PlanError {
             Self::PathChangesHands { .. } => {
                 Some("do it in two deployments: the first one gives the path up, the second one takes it".to_owned())
             }
+            Self::NotConvex { outside, .. } => Some(format!(
+                "what rolls in batches rolls as one: put `{outside}` into it, too, or take out what needs it"
+            )),
             Self::EmptyRecord { .. } => Some("deploy the component again before deleting it".to_owned()),
             Self::Problems(_) | Self::Broken(_) => None,
         }
@@ -76,6 +82,7 @@ impl PlanError {
             Self::Problems(_) => "properties",
             Self::UnknownKind { .. } => "unknown-type",
             Self::EmptyRecord { .. } => "empty-record",
+            Self::NotConvex { .. } => "not-convex",
             Self::Restriction(_) => "no-match",
             Self::Cycle(_) => "cycle",
             Self::TwoWriters { .. } => "two-writers",

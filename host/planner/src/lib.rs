@@ -4,6 +4,7 @@
 //! no I/O; plugins, files and secrets are behind the traits of [`inputs`].
 //! Not for: reading projects, or running plans.
 
+mod alone;
 mod ask;
 mod check;
 mod desired;
@@ -14,6 +15,7 @@ mod expand;
 pub mod inputs;
 mod kinds;
 mod lint;
+mod moves;
 mod order;
 mod paths;
 mod plan;
@@ -22,10 +24,10 @@ mod restrict;
 mod suggest;
 
 pub use check::check;
-pub use desired::{Desired, target_specs};
+pub use desired::{Desired, Names, target_specs};
 pub use error::PlanError;
-pub use expand::{DictionaryFiles, ExpandInput, Expanded, expand};
+pub use expand::{DictionaryFiles, ExpandInput, Expanded, LastTargets, expand};
 pub use lint::{Fault, lint};
 pub use plan::{PlanInput, Planned, plan, plan_digest};
-pub use restore::{RestoreError, Since, restore};
+pub use restore::{RestoreError, Restored, Since, restore};
 pub use restrict::{Restriction, RestrictionError};

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use launchway_model::{ChangeIndex, NodeKind, Phase, Plan, StepKey};
+use launchway_model::{ActionPlace, ChangeIndex, ChangeKind, NodeKind, Owner, Phase, Plan, StepKey, StepNode};
 
 /// A rule that a plan breaks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -19,6 +19,13 @@ pub enum Fault {
     IdleJoin(String),
     #[error("two steps are called `{0}`")]
     SameKey(StepKey),
+}
+
+/// Whether somebody has to wait for a step.
+fn is_missed(step: &StepNode, plan: &Plan) -> bool {
+    let alone = plan.change(step.owner.change()).is_some_and(|change| change.kind == ChangeKind::Act);
+    let after = matches!(step.owner, Owner::Action { place: ActionPlace::After, .. });
+    !alone && !after && step.step.phase != Phase::Finish
 }
 
 /// Returns every rule that a plan breaks.
@@ -56,12 +63,13 @@ pub fn lint(plan: &Plan) -> Vec<Fault> {
     }
     for (_, node) in plan.nodes.iter().enumerate().filter(|(at, _)| !awaited[*at]) {
         match &node.kind {
-            NodeKind::Step(step) if step.step.phase != Phase::Finish => faults.push(Fault::Dangling(step.key.clone())),
+            NodeKind::Step(step) if is_missed(step, plan) => faults.push(Fault::Dangling(step.key.clone())),
             NodeKind::Join { label } => faults.push(Fault::IdleJoin(label.clone())),
             NodeKind::Step(_) | NodeKind::Commit { .. } | NodeKind::Gate(_) => {}
         }
     }
-    for (at, count) in commits.into_iter().enumerate().filter(|(_, count)| *count != 1) {
+    let wrong = |(at, count): &(usize, u32)| *count != u32::from(plan.changes[*at].kind != ChangeKind::Act);
+    for (at, count) in commits.into_iter().enumerate().filter(wrong) {
         faults.push(Fault::Commits { change: ChangeIndex(at as u32), count });
     }
     faults

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use launchway_model::{
-    ApplicationName, ApplicationState, Basis, Diagnostics, Digest, EnvironmentName, InstanceChange, NodeKind,
-    Operation, Owner, Plan, PlanNode, PluginName, TargetName, TargetSpec, VersionChange,
+    ApplicationName, ApplicationState, Basis, Cause, Diagnostics, Digest, EnvironmentName, InstanceChange, NodeKind,
+    Operation, Owner, Plan, PlanNode, PluginName, StepNode, TargetName, TargetSpec, VersionChange,
 };
 
+use crate::alone::{act, keep_moved, restart, task};
 use crate::ask::ask;
 use crate::desired::Desired;
 use crate::diff::{Delta, DiffInput, diff};
@@ -15,7 +16,8 @@ use crate::error::PlanError;
 use crate::inputs::{Plugins, Secrets};
 use crate::kinds::Kinds;
 use crate::lint::lint;
-use crate::order::{OrderInput, order};
+use crate::moves::moves;
+use crate::order::{OrderInput, Ordered, order};
 use crate::paths::settle_paths;
 use crate::restrict::Restriction;
 
@@ -33,6 +35,8 @@ pub struct PlanInput<'a> {
     pub secrets: &'a dyn Secrets,
     pub environment_digest: Digest,
     pub restrict: &'a Restriction,
+    /// What is deployed again although nothing differs; nothing if it is empty.
+    pub force: &'a Restriction,
 }
 
 /// A plan, and what is odd about it.
@@ -49,43 +53,73 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
     check_restriction(&input)?;
     let kinds = Kinds::new(input.plugins);
     let rollback = matches!(input.operation, Operation::Rollback { .. });
-    let delta = diff(&DiffInput {
-        desired: input.desired,
-        state: input.state,
-        targets: input.targets,
-        kinds: &kinds,
-        secrets: input.secrets,
-        restrict: input.restrict,
-        exact_versions: rollback,
-    })?;
-    let Delta { mut changes, unchanged, amendments, amended, left_out, mut warnings } = delta;
+    let (moves, state) = moves(input.desired, input.state);
+    let relocated = moves.iter().filter(|moved| !moved.same_target).map(|moved| moved.to.clone()).collect();
+    let delta = match &input.operation {
+        Operation::Task { name } => task(&input, name)?,
+        Operation::Restart => restart(&state, &input),
+        _ => diff(&DiffInput {
+            desired: input.desired,
+            state: &state,
+            targets: input.targets,
+            kinds: &kinds,
+            secrets: input.secrets,
+            restrict: input.restrict,
+            force: input.force,
+            relocated: &relocated,
+            exact_versions: rollback,
+        })?,
+    };
+    let Delta { mut changes, mut unchanged, amendments, amended, owed, omitted, mut warnings } = delta;
     let instances = input.desired.map_or(&[][..], |desired| &desired.instances);
     let handovers = settle_paths(instances, &mut changes, &kinds)?;
-    let steps = ask(&changes, input.plugins)?;
-    let order_input =
-        OrderInput { instances, changes: &changes, steps, handovers: &handovers, forgive_cycles: rollback };
-    let nodes = order(order_input, &mut warnings)?;
-    let wanted_version = input.desired.and_then(|desired| desired.version.clone());
+    let is_task = matches!(input.operation, Operation::Task { .. });
+    if let Some(desired) = input.desired.filter(|_| !changes.is_empty() && !is_task) {
+        for spec in &desired.finally {
+            changes.push(act(spec, Cause::Always, &input)?);
+        }
+    }
+    let mut steps = ask(&changes, input.plugins)?;
+    if input.operation == Operation::Restart {
+        (changes, steps) = keep_moved(changes, steps, &mut unchanged);
+    }
+    let order_input = OrderInput {
+        instances,
+        changes: &changes,
+        steps,
+        handovers: &handovers,
+        targets: input.desired.map_or(input.targets, |desired| &desired.targets),
+        rollback,
+    };
+    let Ordered { nodes, rollouts } = order(order_input, &mut warnings)?;
     let from = input.state.version.clone();
+    let wanted_version = match input.operation {
+        Operation::Task { .. } | Operation::Restart => from.clone(),
+        _ => input.desired.and_then(|desired| desired.version.clone()),
+    };
     let plan = Plan {
         format: Plan::FORMAT,
-        version: VersionChange { to: if left_out { from.clone() } else { wanted_version }, from },
+        version: VersionChange { to: if !omitted.is_empty() { from.clone() } else { wanted_version }, from },
         basis: Basis {
             lineage: input.state.lineage.clone(),
             serial: input.state.serial,
             release: input.desired.and_then(|desired| desired.release),
             environment: input.environment_digest,
             plugins: plugins_used(&changes, &nodes, input.plugins),
-            only: if left_out { input.restrict.words() } else { Vec::new() },
+            only: if omitted.is_empty() { Vec::new() } else { input.restrict.words() },
         },
         operation: input.operation,
         application: input.application.clone(),
         environment: input.environment.clone(),
-        targets: targets_used(&changes, &amendments, input.targets),
+        targets: targets_used(&changes, &amendments, &nodes, input.targets),
         changes,
         unchanged,
+        omitted,
         amendments,
         amended,
+        moves,
+        owed,
+        rollouts,
         nodes,
     };
     match lint(&plan).first() {
@@ -142,6 +176,7 @@ fn plugins_used(changes: &[InstanceChange], nodes: &[PlanNode], plugins: &dyn Pl
 fn targets_used(
     changes: &[InstanceChange],
     amendments: &[Arc<launchway_model::Deployed>],
+    nodes: &[PlanNode],
     current: &BTreeMap<TargetName, Arc<TargetSpec>>,
 ) -> BTreeMap<TargetName, Arc<TargetSpec>> {
     let subjects = changes.iter().filter_map(InstanceChange::subject).chain(amendments);
@@ -150,6 +185,14 @@ fn targets_used(
         let name = &deployed.spec.id.target;
         if !used.contains_key(name) {
             let spec = current.get(name).unwrap_or(&deployed.target);
+            used.insert(name.clone(), spec.clone());
+        }
+    }
+    for node in nodes {
+        if let NodeKind::Step(StepNode { owner: Owner::Action { at: Some(name), .. }, .. }) = &node.kind
+            && !used.contains_key(name)
+            && let Some(spec) = current.get(name)
+        {
             used.insert(name.clone(), spec.clone());
         }
     }

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use launchway_model::{
-    ApplicationState, Deployed, Dirty, InstanceChange, InstanceId, InstanceRecord, InstanceSpec, OnRollback, Plan,
-    RunId, TargetName, TargetSpec,
+    ApplicationState, ChangeKind, Deployed, Dirty, InstanceChange, InstanceId, InstanceRecord, InstanceSpec,
+    OnRollback, Plan, RunId, TargetName, TargetSpec,
 };
 
-use crate::desired::Desired;
+use crate::desired::{Desired, Names};
+use crate::restrict::Restriction;
 
 /// Why a run can't be rolled back.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -46,20 +47,37 @@ pub struct Since {
     pub others: bool,
 }
 
+/// What a rollback wants.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Restored {
+    pub desired: Desired,
+    /// Instances that the run touched and that stay as they are, because they say so; sorted.
+    pub kept: Vec<InstanceId>,
+}
+
 /// Returns what is wanted so that a run is as good as not done.
 ///
 /// Instances that the run did not touch stay as they are recorded, dirty marks of other runs included. So do those
 /// that a rollback keeps: one that committed stays at its newer version, one that did not keeps its dirty mark, and
 /// the next deployment decides.
-pub fn restore(state: &ApplicationState, run: RunId, run_plan: &Plan, since: &Since) -> Result<Desired, RestoreError> {
+pub fn restore(
+    state: &ApplicationState,
+    run: RunId,
+    run_plan: &Plan,
+    since: &Since,
+    restrict: &Restriction,
+) -> Result<Restored, RestoreError> {
+    let mut kept = Vec::new();
     let mut wanted: BTreeMap<&InstanceId, Option<&Arc<Deployed>>> = BTreeMap::new();
-    for change in &run_plan.changes {
+    for change in run_plan.changes.iter().filter(|change| change.kind != ChangeKind::Act) {
         // Of a type change the delete comes first, and only it knows what was there before.
         if !wanted.contains_key(&change.id) && touched(change, state.instances.get(&change.id), run, since)? {
             let before = before(change);
             match rule(change) {
-                OnRollback::Keep => {}
+                OnRollback::Keep => kept.push(change.id.clone()),
                 OnRollback::Run => drop(wanted.insert(&change.id, before)),
+                // What is left out stays as it is anyway.
+                OnRollback::Refuse if !restrict.includes(&change.id) => {}
                 OnRollback::Refuse => return Err(RestoreError::Refused { instance: change.id.clone() }),
             }
         }
@@ -95,14 +113,18 @@ pub fn restore(state: &ApplicationState, run: RunId, run_plan: &Plan, since: &Si
     for deployed in wanted.values().filter_map(Option::as_ref) {
         add(deployed, &mut instances, &mut targets);
     }
-    Ok(Desired {
+    let desired = Desired {
         application: state.application.clone(),
         version: run_plan.version.from.clone(),
         release: None,
         instances: instances.into_values().collect(),
         targets,
         untouched,
-    })
+        tasks: Vec::new(),
+        finally: Vec::new(),
+        names: Names::default(),
+    };
+    Ok(Restored { desired, kept })
 }
 
 fn add<'a>(

@@ -229,7 +229,7 @@ fn a_restriction_leaves_the_rest_alone_and_the_version_where_it_is() {
     project.version("2.0").components(&components("two"));
     project.restriction = Restriction { components: vec!["a".to_owned()], targets: vec!["!t2".to_owned()] };
     let plan = project.deploy(&state);
-    assert_eq!(text::changes(&plan), "Update a@t1: /text\nunchanged a@t2\nunchanged b@t1\nunchanged b@t2\n");
+    assert_eq!(text::changes(&plan), "Update a@t1: /text\nleft out a@t2\nleft out b@t1\nleft out b@t2\n");
     assert_eq!(plan.version.to.as_ref().unwrap().as_str(), "1.0");
     assert_eq!(plan.basis.only, ["component a", "target !t2"]);
     run_all(&mut state, &plan, 2);
@@ -336,17 +336,17 @@ fn a_run_can_be_rolled_back_unless_something_stands_against_it() {
     run(&mut state, &third, 3, |_| true);
     let a = second.changes[0].id.clone();
     assert_eq!(
-        restore(&state, RunId(2), &second, &Since::default()).unwrap_err(),
+        restore(&state, RunId(2), &second, &Since::default(), &Restriction::default()).unwrap_err(),
         RestoreError::TouchedSince { instance: a.clone(), run: RunId(2), by: RunId(3) }
     );
     let b = third.changes[1].id.clone();
     assert_eq!(
-        restore(&state, RunId(3), &third, &Since::default()).unwrap_err(),
+        restore(&state, RunId(3), &third, &Since::default(), &Restriction::default()).unwrap_err(),
         RestoreError::Refused { instance: b }
     );
     state.instances.remove(&a);
     assert_eq!(
-        restore(&state, RunId(2), &second, &Since::default()).unwrap_err(),
+        restore(&state, RunId(2), &second, &Since::default(), &Restriction::default()).unwrap_err(),
         RestoreError::DeletedSince { instance: a, run: RunId(2) }
     );
 }
@@ -357,7 +357,7 @@ fn rolling_back_the_first_run_leaves_nothing() {
     let mut state = empty_state();
     let first = project.deploy(&state);
     run(&mut state, &first, 1, |id| id.component.as_str() == "a");
-    let desired = restore(&state, RunId(1), &first, &Since::default()).unwrap();
+    let desired = restore(&state, RunId(1), &first, &Since::default(), &Restriction::default()).unwrap().desired;
     let plan = project.try_plan(Operation::Rollback { run: RunId(1) }, Some(&desired), &state).unwrap().plan;
     assert_eq!(text::changes(&plan), "Delete a@t1: unwanted\nDelete b@t1 dirty: dirty, unwanted\n");
     run_all(&mut state, &plan, 2);

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use launchway_model::{
     ApplicationState, ChangeKind, InstanceChange, InstanceId, NodeKind, Operation, Phase, Plan, RunId, Scope,
 };
-use launchway_planner::{Desired, PlanError, Since, plan_digest, restore};
+use launchway_planner::{Desired, PlanError, Restriction, Since, plan_digest, restore};
 use proptest::prelude::*;
 use support::reach::Reach;
 use support::{Project, empty_state, run_all, text};
@@ -467,7 +467,7 @@ proptest! {
         let mut since = Since::default();
         // A rollback that fails itself is gone on with by the next one.
         for attempt in [3, 4] {
-            let desired = restore(&state, run, &plan, &since).unwrap();
+            let desired = restore(&state, run, &plan, &since, &Restriction::default()).unwrap().desired;
             let Some(rollback) = change(&project, Operation::Rollback { run }, &desired, &state) else { return Ok(()) };
             support::run(&mut state, &rollback, attempt, |id| attempt == 4 || !fails_again.contains(&place(id)));
             since.attempts.insert(RunId(attempt));

@@ -173,9 +173,15 @@ fn a_failed_run_leaves_dirty_instances_and_a_rollback_cleans_up() {
     );
     let second = project.deploy(&state);
     run(&mut state, &second, 2, |id| id.component.as_str() != "web");
-    let desired =
-        launchway_planner::restore(&state, launchway_model::RunId(2), &second, &launchway_planner::Since::default())
-            .unwrap();
+    let desired = launchway_planner::restore(
+        &state,
+        launchway_model::RunId(2),
+        &second,
+        &launchway_planner::Since::default(),
+        &launchway_planner::Restriction::default(),
+    )
+    .unwrap()
+    .desired;
     let operation = Operation::Rollback { run: launchway_model::RunId(2) };
     let rollback = project.try_plan(operation, Some(&desired), &state).unwrap().plan;
     insta::assert_snapshot!(text::plan(&rollback));

@@ -7,7 +7,7 @@ use launchway_model::{ChangeKind, Digest, EventRecord, LogLevel, NodeId, Plan, S
 use serde::Serialize;
 
 use crate::json::{SCHEMA, line};
-use crate::progress::step;
+use crate::progress::{gate_message, step};
 use crate::sanitise::Cleaner;
 
 /// Turns signals into JSON lines. The first line is [`Events::header`].
@@ -101,6 +101,7 @@ impl Events {
             Signal::Log { node, level, message } => {
                 line(&Output { level: Some(*level), ..self.output("log", *node, message) })
             }
+            Signal::GateReached { node } => line(&self.output("gate-reached", *node, &gate_message(&self.plan, *node))),
             Signal::Progress { node, fraction, message } => {
                 line(&Output { fraction: *fraction, ..self.output("progress", *node, message) })
             }

@@ -31,7 +31,7 @@ pub use live::Live;
 pub use plain::Plain;
 pub use plan_json::plan_json;
 pub use plan_view::{BlobReader, PlanViewOptions, plan_text, summary_line};
-pub use progress::Progress;
+pub use progress::{Progress, gate_message};
 pub use run_view::{LogPiece, RunRow, RunView, run_json, run_text, runs_json, runs_text};
 pub use sanitise::{Cleaner, inline, sanitise};
 pub use status::{LastRun, applications_text, status_json, status_text};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use launchway_model::{Event, LogLevel, NodeId, Plan, Signal, SkipReason, StepOutcome, Stream, Timestamp};
 
 use crate::failures::explain;
-use crate::progress::step;
+use crate::progress::{gate_message, step};
 use crate::sanitise::{Cleaner, inline, sanitise};
 use crate::style::{Paint, duration};
 
@@ -40,6 +40,10 @@ impl Plain {
             Signal::Log { node, level, message } if self.verbose || *level >= LogLevel::Warn => {
                 let lines = sanitise(message.as_bytes()).lines().map(str::to_owned).collect();
                 self.output_lines(*node, lines)
+            }
+            Signal::GateReached { node } => {
+                let message = gate_message(&self.plan, *node);
+                format!("{} {}\n", self.paint.dim("gate     "), inline(&message))
             }
             Signal::Output { .. } | Signal::Log { .. } | Signal::Progress { .. } => String::new(),
         }

@@ -1,8 +1,8 @@
 //! A plan for machines.
 
 use launchway_model::{
-    ActionPlace, Basis, Cause, ChangeKind, Digest, Gate, InstanceChange, InstanceId, NodeKind, Operation, Owner, Plan,
-    VersionChange,
+    ActionPlace, Basis, Batches, Cause, ChangeKind, Digest, Gate, InstanceChange, InstanceId, Move, NodeKind,
+    Operation, Owner, Plan, TargetName, VersionChange,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -22,6 +22,10 @@ struct PlanJson<'a> {
     summary: Summary,
     changes: Vec<ChangeJson<'a>>,
     unchanged: &'a [InstanceId],
+    /// They would change, but are left out on request.
+    omitted: &'a [InstanceId],
+    moves: &'a [Move],
+    rollouts: &'a [Batches],
     amended: Vec<&'a InstanceId>,
     nodes: Vec<NodeJson<'a>>,
     warnings: &'a [DiagnosticJson],
@@ -33,6 +37,7 @@ struct Summary {
     update: usize,
     delete: usize,
     refresh: usize,
+    act: usize,
     unchanged: usize,
     steps: usize,
 }
@@ -81,6 +86,9 @@ enum NodeJson<'a> {
         summary: &'a str,
         #[serde(skip_serializing_if = "Option::is_none")]
         action: Option<ActionPlace>,
+        /// It runs whatever becomes of what is before it.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        always: bool,
         after: Vec<u32>,
     },
     Commit {
@@ -116,11 +124,15 @@ pub fn plan_json(plan: &Plan, digest: Digest, warnings: &[DiagnosticJson]) -> St
             update: count(ChangeKind::Update),
             delete: count(ChangeKind::Delete),
             refresh: count(ChangeKind::Refresh),
+            act: count(ChangeKind::Act),
             unchanged: plan.unchanged.len(),
             steps: plan.step_count(),
         },
         changes: plan.changes.iter().map(change).collect(),
         unchanged: &plan.unchanged,
+        omitted: &plan.omitted,
+        moves: &plan.moves,
+        rollouts: &plan.rollouts,
         amended: plan.amendments.iter().map(|deployed| &deployed.spec.id).collect(),
         nodes: nodes(plan),
         warnings,
@@ -166,7 +178,8 @@ fn nodes(plan: &Plan) -> Vec<NodeJson<'_>> {
         let after = node.after.iter().map(|node| node.0).collect();
         match &node.kind {
             NodeKind::Step(step) => {
-                let (component, target) = name(step.owner.change());
+                let (component, own) = name(step.owner.change());
+                let target = step.target(plan).map_or(own, TargetName::as_str);
                 NodeJson::Step {
                     id,
                     step: &step.key.0,
@@ -178,6 +191,7 @@ fn nodes(plan: &Plan) -> Vec<NodeJson<'_>> {
                         Owner::Instance { .. } => None,
                         Owner::Action { place, .. } => Some(place),
                     },
+                    always: step.always.is_some(),
                     after,
                 }
             }

@@ -38,11 +38,16 @@ pub fn plan_text(plan: &Plan, options: PlanViewOptions<'_>) -> String {
     for only in &plan.basis.only {
         out.push_str(&format!("restricted to {}\n", inline(only)));
     }
+    for moved in &plan.moves {
+        let (from, to) = (inline(&moved.from.to_string()), inline(&moved.to.to_string()));
+        out.push_str(&format!("{} {from} is called {to} from now on\n", paint.cyan("=")));
+    }
     out.push('\n');
     let steps = if options.verbose { steps_by_change(plan) } else { HashMap::new() };
     for group in groups(plan, options.verbose) {
         group.write(&options, steps.get(&group.first), &mut out);
     }
+    out.push_str(&rollouts_text(plan));
     if !plan.changes.is_empty() {
         out.push('\n');
     }
@@ -69,7 +74,15 @@ pub fn summary_line(plan: &Plan) -> String {
         0 => {}
         refreshed => line.push_str(&format!("{refreshed} to refresh, ")),
     }
+    match count(ChangeKind::Act) {
+        0 => {}
+        actions => line.push_str(&format!("{actions} to run, ")),
+    }
     line.push_str(&format!("{} unchanged", plan.unchanged.len()));
+    match plan.omitted.len() {
+        0 => {}
+        omitted => line.push_str(&format!(", {omitted} left out")),
+    }
     match plan.amendments.len() {
         0 => {}
         amended => line.push_str(&format!(", {amended} of them with records to bring up to date")),
@@ -77,6 +90,29 @@ pub fn summary_line(plan: &Plan) -> String {
     let steps = plan.step_count();
     line.push_str(&format!(" ({steps} step{}).", if steps == 1 { "" } else { "s" }));
     line
+}
+
+/// Says what goes in batches, and where the run waits between them.
+fn rollouts_text(plan: &Plan) -> String {
+    let mut out = String::new();
+    for rollout in &plan.rollouts {
+        let batches: Vec<String> = rollout.batches.iter().map(|batch| batch_text(batch)).collect();
+        let count = batches.len();
+        let unit = inline(&rollout.unit.to_string());
+        out.push_str(&format!("\n{unit} rolls in {count} batches: {}\n", batches.join(" | ")));
+    }
+    let gates = plan.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Gate(_))).count();
+    if gates > 0 {
+        out.push_str(&format!("it waits at {gates} gate{}\n", if gates == 1 { "" } else { "s" }));
+    }
+    out
+}
+
+fn batch_text(batch: &[TargetName]) -> String {
+    if batch.len() > NAMED_TARGETS {
+        return format!("{} targets", batch.len());
+    }
+    batch.iter().map(|target| inline(target.as_str())).collect::<Vec<_>>().join(", ")
 }
 
 fn title(plan: &Plan) -> String {
@@ -96,6 +132,8 @@ fn title(plan: &Plan) -> String {
         Operation::Undeploy => format!("Undeploy {application} {versions}"),
         Operation::Rollback { run } => format!("Roll back run {run}: {application} {versions}"),
         Operation::RollbackTo { .. } => format!("Roll back {application} {versions}"),
+        Operation::Restart => format!("Restart {application} {versions}"),
+        Operation::Task { name } => format!("Task {} of {application} {versions}", inline(name.as_str())),
     }
 }
 
@@ -134,7 +172,7 @@ fn groups(plan: &Plan, verbose: bool) -> Vec<Group<'_>> {
     for (index, change) in plan.changes.iter().enumerate() {
         let Some(subject) = change.subject() else { continue };
         // What is created is all new: its properties are only looked at where they are shown.
-        let shown = verbose || change.kind != ChangeKind::Create;
+        let shown = verbose || !matches!(change.kind, ChangeKind::Create | ChangeKind::Act);
         let properties = if shown { property_differences(change) } else { Vec::new() };
         let artifacts = artifact_differences(change);
         let mut paths: Vec<String> = properties.iter().map(|difference| difference.path.clone()).collect();
@@ -217,7 +255,7 @@ impl Group<'_> {
             ChangeKind::Create => paint.green(head),
             ChangeKind::Update => paint.yellow(head),
             ChangeKind::Delete => paint.red(head),
-            ChangeKind::Refresh => paint.cyan(head),
+            ChangeKind::Refresh | ChangeKind::Act => paint.cyan(head),
         };
         out.push_str(&format!("{head}  {}  on {}\n", paint.dim(&self.kind), self.targets_text(options.verbose)));
         let causes: Vec<String> = self.causes.iter().map(cause_text).collect();
@@ -304,6 +342,7 @@ fn symbol(kind: ChangeKind) -> &'static str {
         ChangeKind::Update => "~",
         ChangeKind::Delete => "-",
         ChangeKind::Refresh => "*",
+        ChangeKind::Act => ">",
     }
 }
 
@@ -323,6 +362,8 @@ pub(crate) fn cause_text(cause: &Cause) -> String {
         Cause::Unwanted => "it is wanted no more".to_owned(),
         Cause::TypeChanged { from, to } => format!("its type changes from {} to {}", inline(from), inline(to)),
         Cause::TargetChanged => "its target's address changed".to_owned(),
+        Cause::Needs(component) => format!("{} changes, which it needs", inline(component.as_str())),
+        Cause::Always => "it always runs".to_owned(),
         Cause::Request(what) => format!("asked for: {}", inline(what)),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use launchway_model::{Event, NodeId, NodeKind, Plan, Signal, StepKey, StepNode, TargetName, Timestamp};
+use launchway_model::{Event, Gate, NodeId, NodeKind, Plan, Signal, StepKey, StepNode, TargetName, Timestamp};
 
 use crate::sanitise::inline;
 
@@ -82,8 +82,7 @@ impl Progress {
     }
 
     pub fn target(&self, node: NodeId) -> Option<&TargetName> {
-        let change = self.step(node)?.owner.change();
-        self.plan.change(change).map(|change| &change.id.target)
+        self.step(node)?.target(&self.plan)
     }
 
     /// Takes a signal in.
@@ -96,7 +95,7 @@ impl Progress {
                     running.message = inline(message);
                 }
             }
-            Signal::Output { .. } | Signal::Log { .. } => {}
+            Signal::Output { .. } | Signal::Log { .. } | Signal::GateReached { .. } => {}
         }
     }
 
@@ -165,6 +164,15 @@ impl Progress {
             longest = longest.max(self.chains[id] - own + own.saturating_sub(elapsed));
         }
         Some(longest)
+    }
+}
+
+/// Returns what a gate waits for, in words.
+pub fn gate_message(plan: &Plan, node: NodeId) -> String {
+    match plan.node(node).map(|node| &node.kind) {
+        Some(NodeKind::Gate(Gate::Approve { message })) => message.clone(),
+        Some(NodeKind::Gate(Gate::Bake { seconds })) => format!("waits for {seconds} s"),
+        _ => String::new(),
     }
 }
 

@@ -5,17 +5,19 @@
 //!   work there. When it is asked again it takes a global permit first.
 //! - A stop, or a failure under [`OnFailure::Stop`], starts nothing new; steps under way, the waiting ones included,
 //!   go on to their end, and changes whose steps all succeeded still commit.
+//! - A step that runs in any case (`always`) opens when all that comes before it has ended, however that ended; those
+//!   at the very end when nothing else is left. Only an abort leaves them out.
 //! - Steps of the `finish` phase come after the commit: when they fail, that blocks nothing and fails no run.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use launchway_model::{
-    ChangeIndex, Event, EventRecord, Gate, Holder, NodeId, NodeKind, NodeState, Owner, Phase, Plan, RunOutcome,
-    RunState, RunStatus, SkipReason, StepNode, StepOutcome, Timestamp,
+    ActionPlace, Always, ChangeIndex, ChangeKind, Event, EventRecord, Gate, Holder, NodeId, NodeKind, NodeState, Owner,
+    Phase, Plan, RunOutcome, RunState, RunStatus, SkipReason, StepNode, StepOutcome, Timestamp,
 };
 
-use crate::graph::{Graph, InvalidPlan};
+use crate::graph::{Graph, InvalidPlan, is_final};
 use crate::options::{OnFailure, Options, RunIdentity};
 use crate::permits::Permits;
 use crate::protocol::{Command, CoreError, Input};
@@ -66,6 +68,8 @@ pub struct Core {
     /// What the last recorded `pending` of a waiting step said beside its token.
     pending: HashMap<u32, (u64, String)>,
     mode: Mode,
+    /// What runs at the very end has had its turn.
+    finalized: bool,
     aborting: bool,
     failed: bool,
     /// Something was left out or broken off because somebody asked to stop.
@@ -90,6 +94,7 @@ impl Core {
             on_failure: options.on_failure,
             pending: HashMap::new(),
             mode: Mode::New,
+            finalized: false,
             aborting: false,
             failed: false,
             stopped: false,
@@ -142,10 +147,11 @@ impl Core {
             },
             now,
         )?;
-        if !plan.amendments.is_empty() {
+        if !plan.amendments.is_empty() || !plan.moves.is_empty() {
             self.record(Event::RecordsAmended, now)?;
         }
-        let roots = (0..self.slots.len() as u32).filter(|node| self.left[*node as usize] == 0).collect();
+        let is_root = |node: &u32| self.left[*node as usize] == 0 && !is_final(&plan, *node as usize);
+        let roots = (0..self.slots.len() as u32).filter(is_root).collect();
         self.open(roots, now)
     }
 
@@ -243,9 +249,9 @@ impl Core {
             return Ok(());
         }
         self.record(Event::StopRequested { abort }, now)?;
+        self.aborting |= abort;
         self.drain(now)?;
         if abort {
-            self.aborting = true;
             self.break_off(now)?;
         }
         Ok(())
@@ -257,12 +263,16 @@ impl Core {
 
     /// Cancels what runs and ends what waits.
     fn break_off(&mut self, now: Timestamp) -> Result<(), CoreError> {
-        if self.active == 0 {
-            return Ok(());
-        }
+        self.permits.drop_ready();
+        let plan = self.plan().clone();
         for at in 0..self.slots.len() as u32 {
             let node = NodeId(at);
             match self.slots[at as usize] {
+                Slot::Ahead => {
+                    if let Some(step) = step_of(&plan, node) {
+                        self.skip(at, step, SkipReason::Stopped, now)?;
+                    }
+                }
                 Slot::Running => self.commands.push(Command::Cancel { node }),
                 Slot::Waiting => self.ended(node, StepOutcome::Aborted, now)?,
                 _ => {}
@@ -279,18 +289,40 @@ impl Core {
         self.mode = Mode::Draining;
         self.permits.drop_ready();
         let plan = self.plan().clone();
+        let mut open: Vec<u32> = (0..plan.nodes.len() as u32).filter(|at| self.is_ready_always(&plan, *at)).collect();
         for (at, node) in (0..).zip(&plan.nodes) {
             match (&node.kind, self.slots[at as usize]) {
+                (NodeKind::Step(step), Slot::Ahead) if step.always.is_some() => continue,
                 (NodeKind::Step(step), Slot::Ahead) => self.skip(at, step, SkipReason::Stopped, now)?,
                 (NodeKind::Gate(_), Slot::Waiting) => {
                     self.slots[at as usize] = Slot::Lost;
                     self.active -= 1;
                     self.stopped = true;
                 }
-                _ => {}
+                (_, Slot::Ahead) if node.after.iter().any(|before| self.slot(*before) == Some(Slot::Lost)) => {
+                    self.slots[at as usize] = Slot::Lost;
+                }
+                _ => continue,
+            }
+            self.tell_always(at, &mut open);
+        }
+        self.open(open, now)
+    }
+
+    /// Whether a step that runs in any case has been waiting for its turn only.
+    fn is_ready_always(&self, plan: &Plan, at: u32) -> bool {
+        let always = step_of(plan, NodeId(at)).is_some_and(|step| step.always.is_some());
+        let ready = always && self.slots[at as usize] == Slot::Ahead && self.left[at as usize] == 0;
+        ready && (self.finalized || !is_final(plan, at as usize))
+    }
+
+    /// Tells the steps that run in any case that a node before them is lost.
+    fn tell_always(&mut self, lost: u32, open: &mut Vec<u32>) {
+        for next in self.graph.successors(lost).to_vec() {
+            if step_of(self.state.plan(), NodeId(next)).is_some_and(|step| step.always.is_some()) {
+                self.pass(lost, next, open);
             }
         }
-        Ok(())
     }
 
     /// Starts what may start, or ends the run.
@@ -298,8 +330,18 @@ impl Core {
         if !matches!(self.mode, Mode::Running | Mode::Draining) {
             return Ok(());
         }
-        while let Some(node) = self.permits.pop() {
-            self.run(node, now)?;
+        loop {
+            while let Some(node) = self.permits.pop() {
+                self.run(node, now)?;
+            }
+            if self.active > 0 || self.finalized || self.aborting {
+                break;
+            }
+            self.finalized = true;
+            let plan = self.plan().clone();
+            let last = (0..plan.nodes.len() as u32).filter(|at| is_final(&plan, *at as usize));
+            let last = last.filter(|at| self.left[*at as usize] == 0).collect();
+            self.open(last, now)?;
         }
         if self.active == 0 {
             let outcome = match (self.failed, self.stopped) {
@@ -333,7 +375,7 @@ impl Core {
         let Some(step) = step_of(&plan, node) else { return Err(CoreError::NotRunning(node)) };
         let change = step.owner.change();
         let progress = &mut self.changes[change.0 as usize];
-        if !progress.dirtied && !progress.committed {
+        if touches(&plan, step) && !progress.dirtied && !progress.committed {
             progress.dirtied = true;
             self.record(Event::InstanceDirtied { change }, now)?;
         }
@@ -353,12 +395,21 @@ impl Core {
 
     fn count_down(&mut self, node: u32, open: &mut Vec<u32>) {
         self.slots[node as usize] = Slot::Done;
-        for next in self.graph.successors(node) {
-            let left = &mut self.left[*next as usize];
-            *left -= 1;
-            if *left == 0 && self.slots[*next as usize] == Slot::Ahead {
-                open.push(*next);
-            }
+        for next in self.graph.successors(node).to_vec() {
+            self.pass(node, next, open);
+        }
+    }
+
+    /// Takes note that a node need not be waited for any more.
+    fn pass(&mut self, from: u32, next: u32, open: &mut Vec<u32>) {
+        let plan = self.state.plan();
+        if is_final(plan, next as usize) && !is_final(plan, from as usize) {
+            return;
+        }
+        let left = &mut self.left[next as usize];
+        *left -= 1;
+        if *left == 0 && self.slots[next as usize] == Slot::Ahead {
+            open.push(next);
         }
     }
 
@@ -368,6 +419,10 @@ impl Core {
         while let Some(at) = open.pop() {
             let node = NodeId(at);
             match &plan.nodes[at as usize].kind {
+                NodeKind::Step(step) if !self.may_run(step) => {
+                    self.skip(at, step, SkipReason::Blocked, now)?;
+                    self.block_behind(at, now)?;
+                }
                 NodeKind::Step(step) if self.is_idle(step) => {
                     self.record(
                         Event::StepSkipped { node, step: step.key.clone(), reason: SkipReason::NothingChanged },
@@ -390,9 +445,10 @@ impl Core {
                 NodeKind::Gate(gate) => {
                     self.slots[at as usize] = Slot::Waiting;
                     self.active += 1;
-                    if let Gate::Bake { seconds } = gate {
-                        self.commands.push(Command::WakeAfter { node, ms: seconds.saturating_mul(1000) });
-                    }
+                    self.commands.push(match gate {
+                        Gate::Bake { seconds } => Command::WakeAfter { node, ms: seconds.saturating_mul(1000) },
+                        Gate::Approve { .. } => Command::Ask { node },
+                    });
                 }
             }
         }
@@ -405,24 +461,36 @@ impl Core {
         !step.only_if_changed.is_empty() && !step.only_if_changed.iter().any(changed)
     }
 
-    /// Skips all steps behind a failed node.
+    /// Whether the step that is to undo something has anything to undo.
+    fn may_run(&self, step: &StepNode) -> bool {
+        let Some(Always::IfCalled(called)) = step.always else { return true };
+        matches!(
+            self.state.nodes.get(called.0 as usize),
+            Some(NodeState::Running { .. } | NodeState::Waiting { .. } | NodeState::Ended { .. })
+        )
+    }
+
+    /// Skips all steps behind a failed node, but for those that run in any case.
     fn block_behind(&mut self, node: u32, now: Timestamp) -> Result<(), CoreError> {
         self.slots[node as usize] = Slot::Lost;
         let plan = self.plan().clone();
+        let mut open = Vec::new();
         let mut behind = vec![node];
-        while let Some(at) = behind.pop() {
-            for at in self.graph.successors(at).to_vec() {
+        while let Some(lost) = behind.pop() {
+            self.tell_always(lost, &mut open);
+            for at in self.graph.successors(lost).to_vec() {
                 if self.slots[at as usize] != Slot::Ahead {
                     continue;
                 }
                 match &plan.nodes[at as usize].kind {
+                    NodeKind::Step(step) if step.always.is_some() => continue,
                     NodeKind::Step(step) => self.skip(at, step, SkipReason::Blocked, now)?,
                     _ => self.slots[at as usize] = Slot::Lost,
                 }
                 behind.push(at);
             }
         }
-        Ok(())
+        self.open(open, now)
     }
 
     fn skip(&mut self, at: u32, step: &StepNode, reason: SkipReason, now: Timestamp) -> Result<(), CoreError> {
@@ -441,6 +509,14 @@ impl Core {
 
     fn slot(&self, node: NodeId) -> Option<Slot> {
         self.slots.get(node.0 as usize).copied()
+    }
+}
+
+/// Whether a step does something to the instance it belongs to, rather than around it.
+fn touches(plan: &Plan, step: &StepNode) -> bool {
+    match &step.owner {
+        Owner::Action { place, .. } => *place == ActionPlace::Verify,
+        Owner::Instance { change } => plan.change(*change).is_some_and(|change| change.kind != ChangeKind::Act),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use launchway_model::{ChangeIndex, NodeId, NodeKind, Plan, StepKey};
+use launchway_model::{Always, ChangeIndex, NodeId, NodeKind, Plan, StepKey, StepNode};
 
 use crate::options::Options;
 
@@ -39,7 +39,8 @@ impl Graph {
         for (at, node) in plan.nodes.iter().enumerate() {
             for before in &node.after {
                 offsets[before.0 as usize + 1] += 1;
-                predecessors[at] += 1;
+                // What runs at the very end waits for the run, and only for each other by itself.
+                predecessors[at] += u32::from(!is_final(plan, at) || is_final(plan, before.0 as usize));
                 edges = edges.checked_add(1).ok_or(InvalidPlan::TooLarge)?;
             }
         }
@@ -78,6 +79,11 @@ impl Graph {
     }
 }
 
+/// Whether a node runs when all else has ended.
+pub(crate) fn is_final(plan: &Plan, node: usize) -> bool {
+    matches!(&plan.nodes[node].kind, NodeKind::Step(StepNode { always: Some(Always::Anyway), .. }))
+}
+
 /// Proves what the core's indexing relies on.
 fn check(plan: &Plan) -> Result<(), InvalidPlan> {
     // One number is kept free for "none".
@@ -86,6 +92,11 @@ fn check(plan: &Plan) -> Result<(), InvalidPlan> {
         let id = NodeId(at);
         if let Some(after) = node.after.iter().find(|after| after.0 >= at) {
             return Err(InvalidPlan::Order { node: id, after: *after });
+        }
+        if let NodeKind::Step(StepNode { always: Some(Always::IfCalled(called)), .. }) = &node.kind
+            && called.0 >= at
+        {
+            return Err(InvalidPlan::Order { node: id, after: *called });
         }
         let changes = match &node.kind {
             NodeKind::Step(step) => std::iter::once(step.owner.change()).chain(step.only_if_changed.iter().copied()),

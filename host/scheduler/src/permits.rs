@@ -59,8 +59,7 @@ impl Permits {
         for (at, node) in plan.nodes.iter().enumerate() {
             let NodeKind::Step(step) = &node.kind else { continue };
             let mut needs = Vec::with_capacity(1 + step.step.locks.len());
-            if let Some(change) = plan.change(step.owner.change()) {
-                let target = &change.id.target;
+            if let Some(target) = step.target(plan) {
                 needs.push(*targets.entry(target).or_insert_with(|| {
                     let own = plan.targets.get(target).and_then(|target| target.max_steps);
                     resource(own.map_or(limits.per_target, |own| own as usize))

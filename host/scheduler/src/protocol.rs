@@ -32,6 +32,8 @@ pub enum Command {
     Run { node: NodeId, attempt: u32, token: Option<String> },
     /// Come back with [`Input::Due`].
     WakeAfter { node: NodeId, ms: u64 },
+    /// Tell somebody that a gate waits for approval.
+    Ask { node: NodeId },
     /// Make a running step end soon. Its [`Input::Progressed`] is still expected.
     Cancel { node: NodeId },
     /// The run is over; nothing comes after this.

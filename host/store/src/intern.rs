@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
-    ActionSpec, Artifact, Deployed, Digest, Edges, Fingerprint, InstanceId, InstanceSpec, KindRef, OnRollback,
-    SecretName, TargetSpec, Version,
+    ActionSpec, Around, Artifact, Deployed, Digest, Edges, Fingerprint, InstanceId, InstanceSpec, KindRef, OnRollback,
+    RunRule, SecretName, TargetName, TargetSpec, Version,
 };
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -27,6 +27,7 @@ impl Interner {
         let raw: RawDeployed<'_> = serde_json::from_str(text)?;
         let spec = raw.spec;
         let verify = spec.verify.into_iter().map(|action| self.action(action)).collect::<Result<_, _>>()?;
+        let around = spec.around.into_iter().map(|around| self.around(around)).collect::<Result<_, _>>()?;
         Ok(Arc::new(Deployed {
             spec: InstanceSpec {
                 id: spec.id,
@@ -36,6 +37,8 @@ impl Interner {
                 artifacts: spec.artifacts,
                 secrets: spec.secrets,
                 verify,
+                around,
+                run: spec.run,
                 edges: spec.edges.map_or_else(|| Ok(Arc::default()), |edges| self.edges.get(edges))?,
                 on_rollback: spec.on_rollback,
             },
@@ -43,6 +46,15 @@ impl Interner {
             plugin: raw.plugin,
             secrets: raw.secrets,
         }))
+    }
+
+    fn around(&mut self, raw: RawAround<'_>) -> Result<Around, serde_json::Error> {
+        Ok(Around {
+            at: raw.at,
+            before: raw.before.map(|action| self.action(action)).transpose()?,
+            after: raw.after.map(|action| self.action(action)).transpose()?,
+            always: raw.always,
+        })
     }
 
     fn action(&mut self, raw: RawAction<'_>) -> Result<ActionSpec, serde_json::Error> {
@@ -100,8 +112,23 @@ struct RawSpec<'a> {
     #[serde(default, borrow)]
     verify: Vec<RawAction<'a>>,
     #[serde(default, borrow)]
+    around: Vec<RawAround<'a>>,
+    #[serde(default)]
+    run: Option<RunRule>,
+    #[serde(default, borrow)]
     edges: Option<&'a RawValue>,
     on_rollback: OnRollback,
+}
+
+#[derive(Deserialize)]
+struct RawAround<'a> {
+    at: Vec<TargetName>,
+    #[serde(default, borrow)]
+    before: Option<RawAction<'a>>,
+    #[serde(default, borrow)]
+    after: Option<RawAction<'a>>,
+    #[serde(default)]
+    always: bool,
 }
 
 #[derive(Deserialize)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use launchway_model::{Deployed, Event, EventRecord, InstanceId, NodeId, Plan, RunId, StepOutcome, Timestamp};
+use launchway_model::{Deployed, Event, EventRecord, InstanceId, Move, NodeId, Plan, RunId, StepOutcome, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::ledger::{Ledger, StateWrite};
@@ -164,6 +164,10 @@ impl Batch<'_> {
                 if let Some(write) = self.ledger.take(&record.event) {
                     writes += 1;
                     self.write(transaction, write)?;
+                    if let Some(write) = self.ledger.take_next() {
+                        writes += 1;
+                        self.write(transaction, write)?;
+                    }
                 }
             }
         }
@@ -263,7 +267,20 @@ impl Batch<'_> {
                 successor.as_deref(),
                 false,
             ),
-            StateWrite::Amend(amendments) => amendments.iter().try_for_each(|deployed| {
+            StateWrite::Owe(ids) => {
+                let mut owe = transaction.prepare_cached(
+                    "UPDATE instances SET dirty_run = ?4, dirty_to = confirmed, dirty_deleting = FALSE, run = ?4 \
+                     WHERE application = ?1 AND component = ?2 AND target = ?3 AND dirty_run IS NULL",
+                )?;
+                for InstanceId { component, target } in ids {
+                    let run = self.journal.run.0 as i64;
+                    owe.execute(params![self.journal.application, component.as_str(), target.as_str(), run])?;
+                }
+                Ok(())
+            }
+            StateWrite::Amend { moves, deployed } => {
+                moves.iter().try_for_each(|moved| self.rename(transaction, moved))?;
+                deployed.iter().try_for_each(|deployed| {
                 self.execute(
                     transaction,
                     "INSERT INTO instances (application, component, target, run, confirmed, assumed) \
@@ -273,7 +290,7 @@ impl Batch<'_> {
                     Some(deployed),
                     false,
                 )
-            }),
+            })},
             StateWrite::Version { version, release } => {
                 let application = self.plan.application.as_str();
                 let version = version.as_ref().map(|version| version.as_str());
@@ -289,6 +306,28 @@ impl Batch<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// Gives a record another name, in what it records, too.
+    fn rename(&self, transaction: &Transaction<'_>, moved: &Move) -> Result<(), Failed> {
+        let Move { from, to, same_target } = moved;
+        let mut renamed = "'$.spec.id.component', ?4, '$.spec.id.target', ?5".to_owned();
+        if *same_target {
+            renamed.push_str(", '$.target.name', ?5");
+        }
+        let sql = format!(
+            "UPDATE instances SET component = ?4, target = ?5, run = ?6, confirmed = json_set(confirmed, {renamed}), \
+             dirty_to = json_set(dirty_to, {renamed}) WHERE application = ?1 AND component = ?2 AND target = ?3"
+        );
+        transaction.prepare_cached(&sql)?.execute(params![
+            self.journal.application,
+            from.component.as_str(),
+            from.target.as_str(),
+            to.component.as_str(),
+            to.target.as_str(),
+            self.journal.run.0 as i64
+        ])?;
+        Ok(())
     }
 
     /// Writes one instance: `?1`–`?4` are application, component, target and run, `?5` the record, `?6` a flag of it.

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
-    ApplicationState, ChangeIndex, Deployed, Digest, Dirty, Event, InstanceId, InstanceRecord, Plan, RunId, RunOutcome,
+    ApplicationState, ChangeIndex, ChangeKind, ComponentName, Deployed, Digest, Dirty, Event, InstanceId,
+    InstanceRecord, Move, NodeKind, Operation, Owner, Plan, RunId, RunOutcome, StepNode, StepOutcome, TargetName,
     Version,
 };
 
@@ -17,8 +18,10 @@ pub enum StateWrite {
     Confirm { id: InstanceId, deployed: Arc<Deployed>, assumed: bool },
     /// The instance is gone, and maybe a new one of another type is half there already.
     Remove { id: InstanceId, successor: Option<Arc<Deployed>> },
-    /// Records change, but nothing on a target.
-    Amend(Vec<Arc<Deployed>>),
+    /// Records change, but nothing on a target: some go by other names first.
+    Amend { moves: Vec<Move>, deployed: Vec<Arc<Deployed>> },
+    /// What these run with is out of date until they are told so.
+    Owe(Vec<InstanceId>),
     /// The run brought the whole application to a version.
     Version { version: Option<Version>, release: Option<Digest> },
 }
@@ -31,6 +34,12 @@ pub struct Ledger {
     twins: HashMap<ChangeIndex, ChangeIndex>,
     /// Of each change: it began, and did not commit yet.
     open: Vec<bool>,
+    /// Of each change: a step of it changed something.
+    changed: Vec<bool>,
+    /// Who has to be told of a change of a component, on one target or on any.
+    owed: HashMap<(ComponentName, Option<TargetName>), Vec<InstanceId>>,
+    /// A second write that an event means.
+    next: Option<StateWrite>,
 }
 
 impl Ledger {
@@ -43,7 +52,12 @@ impl Ledger {
                 twins.insert(other, at);
             }
         }
-        Self { open: vec![false; plan.changes.len()], twins, plan }
+        let mut owed: HashMap<_, Vec<InstanceId>> = HashMap::new();
+        for debt in &plan.owed {
+            owed.entry((debt.by.clone(), debt.on.clone())).or_default().push(debt.to.clone());
+        }
+        let count = plan.changes.len();
+        Self { open: vec![false; count], changed: vec![false; count], owed, next: None, twins, plan }
     }
 
     /// Returns what an event writes to the state, if anything. Each write raises the state's serial by one.
@@ -58,19 +72,54 @@ impl Ledger {
             }
             Event::InstanceCommitted { change, assumed, .. } => {
                 let planned = self.plan.change(*change)?;
+                if planned.kind == ChangeKind::Act {
+                    return None;
+                }
                 self.open[change.0 as usize] = false;
                 let id = planned.id.clone();
+                if self.changed[change.0 as usize] {
+                    self.next = self.debts(&id);
+                }
+                let planned = self.plan.change(*change)?;
                 Some(match &planned.desired {
                     Some(deployed) => StateWrite::Confirm { id, deployed: deployed.clone(), assumed: *assumed },
                     None => StateWrite::Remove { id, successor: self.successor(*change) },
                 })
             }
-            Event::RecordsAmended => Some(StateWrite::Amend(self.plan.amendments.clone())),
-            Event::RunFinished { outcome: RunOutcome::Done } if self.plan.basis.only.is_empty() => {
+            Event::StepFinished { node, outcome: StepOutcome::Changed(_), .. } => {
+                if let NodeKind::Step(StepNode { owner: Owner::Instance { change }, .. }) = &self.plan.node(*node)?.kind
+                {
+                    self.changed[change.0 as usize] = true;
+                }
+                None
+            }
+            Event::RecordsAmended => {
+                Some(StateWrite::Amend { moves: self.plan.moves.clone(), deployed: self.plan.amendments.clone() })
+            }
+            Event::RunFinished { outcome: RunOutcome::Done }
+                if self.plan.basis.only.is_empty() && self.is_of_versions() =>
+            {
                 Some(StateWrite::Version { version: self.plan.version.to.clone(), release: self.plan.basis.release })
             }
             _ => None,
         }
+    }
+
+    /// Returns the rest of what the last event writes, if it means more than one write.
+    pub fn take_next(&mut self) -> Option<StateWrite> {
+        self.next.take()
+    }
+
+    /// Whether the run is about a version at all.
+    fn is_of_versions(&self) -> bool {
+        !matches!(self.plan.operation, Operation::Restart | Operation::Task { .. })
+    }
+
+    /// Returns who has to be told of the change of an instance, each once.
+    fn debts(&mut self, id: &InstanceId) -> Option<StateWrite> {
+        let keys = [Some(id.target.clone()), None].map(|target| (id.component.clone(), target));
+        let owed: Vec<InstanceId> = keys.iter().filter_map(|key| self.owed.remove(key)).flatten().collect();
+        (!owed.is_empty()).then_some(StateWrite::Owe(owed))
     }
 
     /// Returns what the other change of the same instance began to put there.
@@ -102,10 +151,24 @@ impl StateWrite {
                 let dirty = Some(Dirty { run, to: successor, deleting: false });
                 state.instances.insert(id, InstanceRecord { dirty, ..blank() });
             }
-            Self::Amend(amendments) => {
-                for deployed in amendments {
+            Self::Amend { moves, deployed } => {
+                for Move { from, to, same_target } in moves {
+                    if let Some(record) = state.instances.remove(&from) {
+                        state.instances.insert(to.clone(), InstanceRecord { run, ..record.renamed(&to, same_target) });
+                    }
+                }
+                for deployed in deployed {
                     let record = state.instances.entry(deployed.spec.id.clone()).or_insert_with(blank);
                     record.confirmed = Some(deployed);
+                    record.run = run;
+                }
+            }
+            Self::Owe(ids) => {
+                for id in ids {
+                    let Some(record) = state.instances.get_mut(&id).filter(|record| record.dirty.is_none()) else {
+                        continue;
+                    };
+                    record.dirty = Some(Dirty { run, to: record.confirmed.clone(), deleting: false });
                     record.run = run;
                 }
             }

@@ -137,6 +137,8 @@ pub fn instance(deed: &str) -> InstanceSpec {
         }],
         secrets: vec![SecretName::new("known").expect("a name")],
         verify: Vec::new(),
+        around: Vec::new(),
+        run: None,
         edges: Arc::default(),
         on_rollback: OnRollback::Run,
     }

@@ -62,7 +62,11 @@ impl Runner {
                 (action.kind.plugin.clone(), CallInstance::of_action(application, &subject.spec, action))
             }
         };
-        let target = task.plan.targets.get(&change.id.target).filter(|_| change.desired.is_some());
+        let elsewhere = step.target(&task.plan).filter(|name| **name != change.id.target);
+        let target = match elsewhere {
+            Some(name) => task.plan.targets.get(name),
+            None => task.plan.targets.get(&change.id.target).filter(|_| change.desired.is_some()),
+        };
         let target = target.unwrap_or(&subject.target);
         let effects = self.targets.effects(target, &instance.secrets, &instance.artifacts);
         let step = step.step.clone();

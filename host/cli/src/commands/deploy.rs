@@ -5,12 +5,13 @@ use launchway_report::{Events, inline};
 use launchway_store::Store;
 
 use super::plan::{nothing, text};
-use crate::args::{DeployArgs, Global, PartArgs};
+use crate::args::{AskingArgs, DeployArgs, Global, PartArgs};
 use crate::confirm::confirm;
 use crate::console::Console;
 use crate::context::{Context, set_values, store_error};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::gates::Gates;
 use crate::live_run::{self, LiveRun, unchanged_json};
 use crate::next_steps::Again;
 use crate::planning::{Ready, Wish, make};
@@ -19,15 +20,15 @@ use crate::saved_plan::SavedPlan;
 /// Deploys the project, or runs a saved plan.
 pub(super) fn run(global: &Global, console: Console, args: &DeployArgs) -> Result<Exit> {
     if let Some(path) = &args.plan {
-        return saved(global, console, path, args.yes);
+        return saved(global, console, path, args.asking);
     }
     let set = set_values(&args.release.set)?;
     let mut context = Context::open(global, console)?;
     let store = context.store()?;
-    let wish = Wish::Project { version: args.release.version.as_deref(), set };
+    let wish = Wish::Project { version: args.release.version.as_deref(), set, force: args.force.clone() };
     let ready = make(&mut context, wish, &args.part, Some(&store), true, None)?;
-    let again = Again::new(global).release(&args.release).part(&args.part);
-    execute(&context, &store, ready, args.yes, false, again)
+    let again = Again::new(global).release(&args.release).part(&args.part).force(&args.force);
+    execute(&context, &store, ready, args.asking, false, again)
 }
 
 /// Shows a plan, asks, and runs it.
@@ -35,7 +36,7 @@ pub(super) fn execute(
     context: &Context,
     store: &Store,
     ready: Ready,
-    yes: bool,
+    asking: AskingArgs,
     saved: bool,
     again: Again,
 ) -> Result<Exit> {
@@ -49,10 +50,11 @@ pub(super) fn execute(
     }
     // Records alone are no reason to ask: nothing is touched.
     if ready.plan.step_count() > 0 {
-        confirm(console, yes, &question(&ready.plan))?;
+        confirm(console, asking.yes, &question(&ready.plan))?;
     }
+    let gates = Gates::new(&ready.plan, console, asking.approve)?;
     let Ready { plan, digest, environment, plugins, release, .. } = ready;
-    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, release, saved, again })
+    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, release, saved, again, gates })
 }
 
 /// Says that there is nothing to do.
@@ -70,14 +72,16 @@ pub(super) fn unchanged(context: &Context, ready: &Ready) -> Result<Exit> {
 
 fn question(plan: &Plan) -> String {
     let environment = inline(plan.environment.as_str());
-    match plan.operation {
+    match &plan.operation {
         Operation::Deploy => format!("Deploy to {environment}?"),
         Operation::Undeploy => format!("Undeploy from {environment}?"),
         Operation::Rollback { .. } | Operation::RollbackTo { .. } => format!("Roll back on {environment}?"),
+        Operation::Restart => format!("Restart on {environment}?"),
+        Operation::Task { name } => format!("Run {} on {environment}?", inline(name.as_str())),
     }
 }
 
-fn saved(global: &Global, console: Console, path: &Path, yes: bool) -> Result<Exit> {
+fn saved(global: &Global, console: Console, path: &Path, asking: AskingArgs) -> Result<Exit> {
     let saved = SavedPlan::read(path)?;
     let name = saved.plan.environment.as_str();
     if global.environment.as_deref().is_some_and(|asked| asked != name) {
@@ -100,7 +104,7 @@ fn saved(global: &Global, console: Console, path: &Path, yes: bool) -> Result<Ex
     }
     // Planned anew only to see whether it would come from the same: the files are read, nothing is touched.
     let version = saved.release.version.clone();
-    let wish = Wish::Project { version: Some(version.as_str()), set: saved.set.clone() };
+    let wish = Wish::Project { version: Some(version.as_str()), set: saved.set.clone(), force: Vec::new() };
     let anew = make(&mut context, wish, &PartArgs::default(), Some(&store), true, Some(state))?;
     let now = &anew.plan.basis;
     if now.environment != basis.environment {
@@ -114,7 +118,7 @@ fn saved(global: &Global, console: Console, path: &Path, yes: bool) -> Result<Ex
     }
     let ready = Ready { plan: saved.plan, digest: saved.digest, release: Some(saved.release), ..anew };
     // A saved plan runs once: what goes on is a deployment of the project.
-    execute(&context, &store, ready, yes, true, Again::new(&global))
+    execute(&context, &store, ready, asking, true, Again::new(&global))
 }
 
 fn stale(what: &str) -> CliError {

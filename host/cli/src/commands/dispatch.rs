@@ -1,4 +1,7 @@
-use super::{completions, deploy, graph, init, plan, plugin, rollback, runs, schema, show, status, undeploy, validate};
+use super::{
+    completions, deploy, graph, init, plan, plugin, restart, rollback, runs, schema, show, status, task, undeploy,
+    validate,
+};
 use crate::args::{Cli, Command};
 use crate::console::Console;
 use crate::error::Result;
@@ -15,6 +18,8 @@ pub(crate) fn run(cli: &Cli, console: Console) -> Result<Exit> {
         Command::Status => status::run(global, console),
         Command::Rollback(args) => rollback::run(global, console, args),
         Command::Undeploy(args) => undeploy::run(global, console, args),
+        Command::Restart(args) => restart::run(global, console, args),
+        Command::Task(args) => task::run(global, console, args),
         Command::Runs(args) => runs::run(global, console, args),
         Command::Show(args) => show::run(global, console, args),
         Command::Graph(args) => graph::run(global, console, args),

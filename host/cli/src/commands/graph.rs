@@ -21,7 +21,7 @@ pub(super) fn run(global: &Global, console: Console, args: &GraphArgs) -> Result
     } else {
         None
     };
-    let wish = Wish::Project { version: args.release.version.as_deref(), set };
+    let wish = Wish::Project { version: args.release.version.as_deref(), set, force: Vec::new() };
     let ready = make(&mut context, wish, &args.part, store.as_ref(), false, nothing)?;
     console.warnings(&context.sources, &ready.warnings);
     let (format, drawing) = match args.format {

@@ -7,11 +7,13 @@ mod graph;
 mod init;
 mod plan;
 mod plugin;
+mod restart;
 mod rollback;
 mod runs;
 mod schema;
 mod show;
 mod status;
+mod task;
 mod undeploy;
 mod validate;
 

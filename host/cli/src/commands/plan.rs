@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use launchway_model::{Digest, Plan};
+use launchway_model::{Digest, Operation, Plan};
 use launchway_report::{Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text};
 use launchway_store::Store;
 
@@ -20,7 +20,7 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     // Only a saved plan needs its bytes to be kept.
     let keep = args.output.is_some();
     let store = if keep { Some(context.store()?) } else { context.store_if_any()? };
-    let wish = Wish::Project { version: args.release.version.as_deref(), set: set.clone() };
+    let wish = Wish::Project { version: args.release.version.as_deref(), set: set.clone(), force: Vec::new() };
     let ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
     let warnings = diagnostics_json(&context.sources, &ready.warnings);
     console.warnings(&context.sources, &ready.warnings);
@@ -60,6 +60,17 @@ pub(super) fn text(
 pub(super) fn nothing(plan: &Plan) -> String {
     let application = inline(plan.application.as_str());
     let environment = inline(plan.environment.as_str());
+    if plan.operation == Operation::Restart {
+        return format!("Nothing to do: nothing of {application} on {environment} can be restarted.");
+    }
+    if !plan.omitted.is_empty() {
+        let parts = plan.basis.only.iter().map(|part| inline(part)).collect::<Vec<_>>().join(", ");
+        return format!(
+            "Nothing to do for {parts}: {} unchanged, {} left out that would change.",
+            plan.unchanged.len(),
+            plan.omitted.len()
+        );
+    }
     match &plan.version.to {
         Some(version) => {
             let version = inline(version.as_str());
@@ -67,6 +78,9 @@ pub(super) fn nothing(plan: &Plan) -> String {
                 "Nothing to do: {application} {version} is what {environment} has ({} unchanged).",
                 plan.unchanged.len()
             )
+        }
+        None if !plan.unchanged.is_empty() => {
+            format!("Nothing to do: {} of {application} on {environment} stay as they are.", plan.unchanged.len())
         }
         None => format!("Nothing to do: {environment} has nothing of {application}."),
     }

@@ -42,6 +42,8 @@ pub(super) fn row(run: RunSummary) -> RunRow {
             Operation::Undeploy => "undeploy".to_owned(),
             Operation::Rollback { run } => format!("rollback {run}"),
             Operation::RollbackTo { version } => format!("rollback --to {version}"),
+            Operation::Restart => "restart".to_owned(),
+            Operation::Task { name } => format!("task {name}"),
         },
         application: run.application.to_string(),
         environment: run.environment.to_string(),

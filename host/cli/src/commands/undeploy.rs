@@ -14,7 +14,7 @@ pub(super) fn run(global: &Global, console: Console, args: &UndeployArgs) -> Res
     let ready = make(&mut context, Wish::Nothing, &args.part, store.as_ref(), store.is_some(), None)?;
     let again = Again::new(global).part(&args.part);
     match store {
-        Some(store) => execute(&context, &store, ready, args.yes, false, again),
+        Some(store) => execute(&context, &store, ready, args.asking, false, again),
         // Nothing was ever deployed from here, so nothing is what there is to remove.
         None => unchanged(&context, &ready),
     }

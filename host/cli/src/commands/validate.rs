@@ -1,6 +1,7 @@
-use launchway_model::{Diagnostics, Sources, Version};
+use launchway_model::{ApplicationState, Diagnostics, Lineage, Sources, Version};
 use launchway_planner::check;
 use launchway_report::{diagnostics_json, inline};
+use launchway_store::NEW_LINEAGE;
 use serde_json::json;
 
 use crate::adapters::{Origin, PlanningPlugins, ReleaseFiles};
@@ -46,7 +47,11 @@ pub(super) fn run(global: &Global, console: Console, args: &ReleaseArgs) -> Resu
         let origin = Origin::Project(context.project.dir.clone());
         let application = &context.project.application;
         let files = ReleaseFiles::new(origin, &application.value.artifacts, None, false);
-        let result = expanded(&context, loaded, application, &release, &set, &plugins, &files);
+        let name = loaded.environment.value.environment.clone();
+        let lineage = Lineage(NEW_LINEAGE.into());
+        // What is deployed makes no difference to what is valid.
+        let state = ApplicationState::empty(name, application.value.application.clone(), lineage);
+        let result = expanded(&context, loaded, application, &release, &set, &state, &plugins, &files);
         findings.extend(match result {
             Ok((_, warnings)) => warnings,
             Err(error) => findings_of(error)?,

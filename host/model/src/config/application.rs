@@ -8,7 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Selector;
-use crate::{ApplicationName, ArtifactName, ComponentName, KindRef, OnRollback, PluginName, Scope, Version};
+use crate::{
+    ApplicationName, ArtifactName, ComponentName, KindRef, OnRollback, PluginName, RunRule, Scope, Staging, Strategy,
+    Version,
+};
 
 /// An application and the release of it that this folder holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +30,20 @@ pub struct Application {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "format": "launchway-component-name" }))]
     pub components: BTreeMap<ComponentName, Component>,
+    /// How components follow one another that have no rollout of their own and are in no group: the outer way first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollout: Vec<Strategy>,
+    /// Components that roll together: a batch holds all members' instances on its targets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "format": "launchway-component-name" }))]
+    pub groups: BTreeMap<ComponentName, Group>,
+    /// Actions that are run on request, by `launchway task NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "format": "launchway-component-name" }))]
+    pub tasks: BTreeMap<ComponentName, PlacedAction>,
+    /// Actions that are run at the end of every run that does something, after a failure and a stop, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finally: Vec<PlacedAction>,
     /// Plugins beyond those that come with Launchway.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("propertyNames" = { "format": "launchway-plugin-name" }))]
@@ -42,7 +59,16 @@ pub struct Component {
     pub kind: KindRef,
     /// Which targets it goes to, such as `role=app,dc!=us`; all targets if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub on: Option<Selector>,
+    pub on: Option<Placement>,
+    /// It goes to one of these targets only: the one it was on before, else the first by name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
+    /// For an action used as a component: when it runs. The type's own rule if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunRule>,
+    /// What it was called before: what is recorded under that name is taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<ComponentName>,
     /// Components that must be in place, in their new version and verified, before this one starts.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<EdgeUse>,
@@ -62,9 +88,126 @@ pub struct Component {
     /// Actions that decide whether a change of it went well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub verify: Vec<ActionUse>,
+    /// Actions on other targets before and after each of its instances changes, such as taking it out of a proxy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub around: Vec<AroundUse>,
+    /// How its instances follow one another: the outer way first. Not for members of a group, which has one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollout: Vec<Strategy>,
     /// What a rollback does with it; the type's own rule if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_rollback: Option<OnRollback>,
+}
+
+impl Component {
+    /// Returns a component that says nothing but its type.
+    pub fn of_kind(kind: KindRef) -> Self {
+        Self {
+            kind,
+            on: None,
+            once: false,
+            run: None,
+            renamed_from: None,
+            needs: Vec::new(),
+            after: Vec::new(),
+            subscribe: Vec::new(),
+            with: Value::Null,
+            overrides: Vec::new(),
+            verify: Vec::new(),
+            around: Vec::new(),
+            rollout: Vec::new(),
+            on_rollback: None,
+        }
+    }
+}
+
+/// Which targets a component goes to: a selector, or `{match, min}`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Placement {
+    /// Must match at least one target.
+    Selector(Selector),
+    Detail(PlacementDetail),
+}
+
+/// Which targets a component goes to, and how many there must be.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlacementDetail {
+    /// Which targets.
+    #[serde(rename = "match")]
+    pub selector: Selector,
+    /// How many there must be; 1 if not given, 0 makes the component optional.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<u32>,
+}
+
+impl Placement {
+    pub fn selector(&self) -> &Selector {
+        match self {
+            Self::Selector(selector) => selector,
+            Self::Detail(detail) => &detail.selector,
+        }
+    }
+
+    /// Returns how many targets there must be.
+    pub fn min(&self) -> u32 {
+        match self {
+            Self::Selector(_) => 1,
+            Self::Detail(detail) => detail.min.unwrap_or(1),
+        }
+    }
+}
+
+/// Components that roll together.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// Its components.
+    #[schemars(length(min = 1))]
+    pub members: Vec<ComponentName>,
+    /// How its targets follow one another: the outer way first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rollout: Vec<Strategy>,
+    /// When its files are brought to its targets; `all` if not given.
+    #[serde(default)]
+    pub stage: Staging,
+}
+
+/// Actions around each instance's change, on other targets.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AroundUse {
+    /// On which targets the actions run.
+    pub at: Selector,
+    /// Runs ahead of the instance's stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<ActionUse>,
+    /// Runs once all members of its group on its target are verified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ActionUse>,
+    /// `after` runs after a failure, too, if `before` ran.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
+}
+
+/// An action with the targets it runs on.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlacedAction {
+    /// `plugin/kind`, such as `ssh/command`.
+    #[serde(rename = "type")]
+    pub kind: KindRef,
+    /// On which targets it runs; all targets if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<Placement>,
+    /// It runs on one of these targets only: the first by name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
+    /// The properties; which ones there are depends on the type.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    #[schemars(extend("type" = ["object", "null"]))]
+    pub with: Value,
 }
 
 /// An edge to another component: its name, or `{component, scope}`.

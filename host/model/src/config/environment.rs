@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Selector;
-use crate::{ComponentName, EnvironmentName, EscalationMethod, SecretName, SshOptions, TargetName, Transport};
+use crate::{
+    ComponentName, EnvironmentName, EscalationMethod, SecretName, SshOptions, Strategy, TargetName, Transport,
+};
 
 /// A named set of targets with values, secrets and policy.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +36,14 @@ pub struct Environment {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("propertyNames" = { "format": "launchway-component-name" }))]
     pub overrides: BTreeMap<ComponentName, EnvironmentOverrides>,
+    /// How components and groups roll here, by name, instead of as the application says; `application` means its own
+    /// `rollout`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "format": "launchway-component-name" }))]
+    pub rollouts: BTreeMap<ComponentName, Vec<Strategy>>,
+    /// Components that do not exist in this environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub disable: Vec<ComponentName>,
     /// What to do when steps fail.
     #[serde(default)]
     pub failures: FailurePolicy,
@@ -98,6 +108,9 @@ pub struct Target {
     /// A host name or an IP address; the target's name if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// What it was called before: what is recorded under that name is taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<TargetName>,
     /// What selectors match.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,

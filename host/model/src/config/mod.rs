@@ -13,8 +13,8 @@ mod selector;
 mod yaml;
 
 pub use application::{
-    ActionUse, Application, Component, EdgeDetail, EdgeUse, Override, PluginSource, PluginSourceDetail,
-    SubscriptionDetail, SubscriptionUse,
+    ActionUse, Application, AroundUse, Component, EdgeDetail, EdgeUse, Group, Override, PlacedAction, Placement,
+    PlacementDetail, PluginSource, PluginSourceDetail, SubscriptionDetail, SubscriptionUse,
 };
 pub use document::Document;
 pub use environment::{

@@ -31,6 +31,7 @@ fn a_plan_survives() {
     empty.changes.clear();
     empty.amendments.clear();
     empty.amended.clear();
+    empty.moves.clear();
     empty.nodes.clear();
     empty.version = VersionChange { from: None, to: None };
     survives(&empty);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use launchway_model::{
-    ActionPlace, ActionSpec, ApplicationName, Artifact, Basis, Cause, ChangeIndex, ChangeKind, ComponentName, Deployed,
-    Digest, Edge, Edges, EnvironmentName, Escalation, EscalationMethod, Fingerprint, Gate, HostKeyChecking,
-    InstanceChange, InstanceId, InstanceSpec, Lineage, NodeId, NodeKind, OnRollback, Operation, Owner, Phase, Plan,
-    PlanNode, PlannedStep, PluginName, Scope, SecretName, SshOptions, StepKey, StepNode, Subscription, TargetName,
-    TargetSpec, Transport, Version, VersionChange,
+    ActionPlace, ActionSpec, Always, ApplicationName, Around, Artifact, Basis, Batches, Cause, ChangeIndex, ChangeKind,
+    ComponentName, Deployed, Digest, Edge, Edges, EnvironmentName, Escalation, EscalationMethod, Fingerprint, Gate,
+    HostKeyChecking, InstanceChange, InstanceId, InstanceSpec, Lineage, Move, NodeId, NodeKind, OnRollback, Operation,
+    Owed, Owner, Phase, Plan, PlanNode, PlannedStep, PluginName, Roll, RunRule, Scope, SecretName, SshOptions, Staging,
+    StepKey, StepNode, Subscription, TargetName, TargetSpec, Transport, Unit, Version, VersionChange,
 };
 use serde_json::json;
 
@@ -49,10 +49,20 @@ pub(crate) fn deployed() -> Deployed {
         }],
         secrets: vec![secret.clone()],
         verify: vec![action()],
+        around: vec![Around { at: vec![instance().target], before: Some(action()), after: None, always: true }],
+        run: Some(RunRule::WithNeeds),
         edges: Arc::new(Edges {
             needs: vec![Edge { component: db.clone(), scope: Scope::All }],
             after: vec![Edge { component: db.clone(), scope: Scope::SameTarget }],
             subscribe: vec![Subscription { component: db, word: "reload".into(), scope: Scope::SameTarget }],
+            roll: Some(Roll {
+                unit: Unit::Group("api".into()),
+                strategies: serde_json::from_value(
+                    json!([{ "by": "dc" }, { "rolling": "25%", "gate": { "bake": 60 } }]),
+                )
+                .expect("strategies"),
+                stage: Staging::Batch,
+            }),
         }),
         on_rollback: OnRollback::Keep,
     };
@@ -98,9 +108,11 @@ pub(crate) fn plan() -> Plan {
             timeout_ms: Some(1000),
         },
         only_if_changed: vec![ChangeIndex(0)],
+        always: Some(Always::IfCalled(NodeId(0))),
     };
     let change = ChangeIndex(0);
-    let verify = Owner::Action { change, place: ActionPlace::Verify, action: Arc::new(action()) };
+    let at = Some(instance().target);
+    let verify = Owner::Action { change, place: ActionPlace::Verify, action: Arc::new(action()), at };
     let kinds = [
         NodeKind::Step(step("write", Phase::Install, Owner::Instance { change })),
         NodeKind::Step(step("check", Phase::Verify, verify)),
@@ -143,8 +155,12 @@ pub(crate) fn plan() -> Plan {
             desired: Some(Arc::clone(&deployed)),
         }],
         unchanged: vec![instance()],
+        omitted: vec![instance()],
         amendments: vec![Arc::clone(&deployed)],
         amended: vec![deployed],
+        moves: vec![Move { from: instance(), to: instance(), same_target: true }],
+        owed: vec![Owed { by: instance().component, on: Some(instance().target), to: instance() }],
+        rollouts: vec![Batches { unit: Unit::Application, batches: vec![vec![instance().target]] }],
         nodes: nodes.collect(),
     }
 }

@@ -1,15 +1,16 @@
 //! Each instance, recorded and wanted, and what has to happen to it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use launchway_model::{
     ApplicationState, Cause, ChangeKind, Deployed, Diagnostic, Diagnostics, Digest, Fingerprint, InstanceChange,
-    InstanceId, InstanceRecord, InstanceSpec, KindRef, PluginName, SecretName, TargetName, TargetSpec,
+    InstanceId, InstanceRecord, InstanceSpec, KindRef, Owed, PluginName, SecretName, TargetName, TargetSpec,
 };
 
 use super::compare::compare;
+use super::run::add_runs;
 use super::subscribe::add_subscriptions;
 use crate::desired::Desired;
 use crate::error::PlanError;
@@ -24,6 +25,10 @@ pub(crate) struct DiffInput<'a, 'k> {
     pub(crate) kinds: &'a Kinds<'k>,
     pub(crate) secrets: &'a dyn Secrets,
     pub(crate) restrict: &'a Restriction,
+    /// What is deployed again although nothing differs.
+    pub(crate) force: &'a Restriction,
+    /// Instances whose record was of another target: what goes to one target only may go to any.
+    pub(crate) relocated: &'a BTreeSet<InstanceId>,
     /// What is wanted says itself which release each instance is of: a rollback.
     pub(crate) exact_versions: bool,
 }
@@ -36,9 +41,24 @@ pub(crate) struct Delta {
     pub(crate) unchanged: Vec<InstanceId>,
     pub(crate) amendments: Vec<Arc<Deployed>>,
     pub(crate) amended: Vec<Arc<Deployed>>,
-    /// Something would have changed, but the restriction leaves it out.
-    pub(crate) left_out: bool,
+    /// Subscribers that have to be told something.
+    pub(crate) owed: Vec<Owed>,
+    /// What would have changed, but the restriction leaves it out.
+    pub(crate) omitted: Vec<InstanceId>,
     pub(crate) warnings: Diagnostics,
+}
+
+impl Delta {
+    /// Takes in that instances which were thought to stay as they are are refreshed.
+    pub(super) fn settle(&mut self, refreshed: &BTreeSet<InstanceId>) {
+        if refreshed.is_empty() {
+            return;
+        }
+        self.changes.sort_by(|a, b| a.id.cmp(&b.id));
+        self.unchanged.retain(|id| !refreshed.contains(id));
+        self.amendments.retain(|deployed| !refreshed.contains(&deployed.spec.id));
+        self.amended.retain(|deployed| !refreshed.contains(&deployed.spec.id));
+    }
 }
 
 /// Compares what is wanted with what is recorded.
@@ -61,6 +81,7 @@ pub(crate) fn diff(input: &DiffInput<'_, '_>) -> Result<Delta, PlanError> {
         pass.instance(id, spec, record)?;
     }
     add_subscriptions(&mut pass)?;
+    add_runs(&mut pass)?;
     Ok(pass.delta)
 }
 
@@ -91,15 +112,32 @@ impl<'k> Pass<'_, 'k> {
         }
         let changes = self.delta.changes.len() > before.0 || self.delta.amendments.len() > before.1;
         if changes && !self.input.restrict.includes(id) {
-            self.delta.left_out = true;
             self.delta.changes.truncate(before.0);
             self.delta.amendments.truncate(before.1);
             self.delta.amended.truncate(before.1);
-            if self.delta.unchanged.last() != Some(id) {
-                self.unchanged(id, record);
-            }
+            self.delta.unchanged.pop_if(|last| last == id);
+            self.delta.omitted.push(id.clone());
         }
         Ok(())
+    }
+
+    /// Touches an instance that itself stays as it is. Returns whether there is one.
+    pub(super) fn refresh(&mut self, spec: &InstanceSpec, causes: BTreeSet<Cause>) -> bool {
+        let record = self.input.state.instances.get(&spec.id);
+        let Some(previous) = record.and_then(|record| record.confirmed.as_ref()) else { return false };
+        let target = self.target(&spec.id.target, previous);
+        let fingerprints = self.fingerprints(spec);
+        let desired = refreshed(spec, previous, target, fingerprints, self.input.exact_versions);
+        self.delta.changes.push(InstanceChange {
+            id: spec.id.clone(),
+            kind: ChangeKind::Refresh,
+            causes: causes.into_iter().collect(),
+            previous: Some(previous.clone()),
+            confirmed: None,
+            dirty: false,
+            desired: Some(desired),
+        });
+        true
     }
 
     fn unchanged(&mut self, id: &InstanceId, record: Option<&InstanceRecord>) {
@@ -121,12 +159,18 @@ impl<'k> Pass<'_, 'k> {
         if record.assumed {
             causes.push(Cause::Assumed);
         }
-        let moved = target.address != previous.target.address || target.transport != previous.target.transport;
+        let relocated = self.input.relocated.contains(&wanted.id);
+        let moved =
+            !relocated && (target.address != previous.target.address || target.transport != previous.target.transport);
         if moved {
             causes.push(Cause::TargetChanged);
         }
         if previous.spec.kind != wanted.kind {
             return self.replace(wanted, record, previous, causes);
+        }
+        let forced = !self.input.force.is_all() && self.input.force.includes(&wanted.id);
+        if forced {
+            causes.push(Cause::Request("force".to_owned()));
         }
         let fingerprints = self.fingerprints(wanted);
         let kind = self.kind(&wanted.id, &wanted.kind)?;
@@ -150,9 +194,9 @@ impl<'k> Pass<'_, 'k> {
             );
             return Ok(());
         }
-        // Whether anything is there at all is uncertain: everything has to be put in place.
-        let perhaps_absent =
-            moved || record.confirmed.is_none() || record.dirty.as_ref().is_some_and(|dirty| dirty.deleting);
+        // Whether anything is there at all is uncertain, or it is asked for: everything has to be put in place.
+        let deleting = record.dirty.as_ref().is_some_and(|dirty| dirty.deleting);
+        let perhaps_absent = moved || forced || deleting || record.confirmed.is_none();
         if same && perhaps_absent {
             return self.create(wanted, causes, Some(record));
         }

@@ -2,6 +2,7 @@
 
 mod compare;
 mod instance;
+mod run;
 mod subscribe;
 mod value;
 

@@ -1,10 +1,12 @@
 //! What a change means to those who subscribe to the component: a cause of their own.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use launchway_model::{Cause, ChangeKind, ComponentName, InstanceChange, InstanceId, InstanceSpec, Scope, TargetName};
+use launchway_model::{
+    Cause, ChangeKind, ComponentName, InstanceChange, InstanceId, InstanceSpec, Owed, Scope, Subscription, TargetName,
+};
 
-use super::instance::{Pass, refreshed};
+use super::instance::Pass;
 use crate::error::PlanError;
 
 /// Adds subscriptions to the causes of changes, and refreshes subscribers that would otherwise stay as they are.
@@ -21,29 +23,33 @@ pub(super) fn add_subscriptions(pass: &mut Pass<'_, '_>) -> Result<(), PlanError
         // The later of two is the create of a type change.
         positions.insert(change.id.clone(), at);
     }
-    let mut refreshed_ids = HashSet::new();
+    let mut refreshed_ids = BTreeSet::new();
     for spec in desired.instances.iter().filter(|spec| !spec.edges.subscribe.is_empty()) {
         let causes = changing.causes(spec);
         if causes.is_empty() {
             continue;
         }
+        let comes_or_goes =
+            |at: &usize| matches!(pass.delta.changes[*at].kind, ChangeKind::Create | ChangeKind::Delete);
+        if pass.input.state.instances.contains_key(&spec.id)
+            && !desired.untouched.contains(&spec.id)
+            && !positions.get(&spec.id).is_some_and(comes_or_goes)
+        {
+            pass.delta.owed.extend(changing.owed(spec));
+        }
         match positions.get(&spec.id) {
             Some(&at) => add_causes(&mut pass.delta.changes[at], causes),
             None if desired.untouched.contains(&spec.id) || !pass.input.restrict.includes(&spec.id) => {}
             None => {
-                if refresh(pass, spec, causes) {
+                if pass.refresh(spec, causes) {
                     refreshed_ids.insert(spec.id.clone());
                 }
             }
         }
     }
-    let delta = &mut pass.delta;
-    if !refreshed_ids.is_empty() {
-        delta.changes.sort_by(|a, b| a.id.cmp(&b.id));
-        delta.unchanged.retain(|id| !refreshed_ids.contains(id));
-        delta.amendments.retain(|deployed| !refreshed_ids.contains(&deployed.spec.id));
-        delta.amended.retain(|deployed| !refreshed_ids.contains(&deployed.spec.id));
-    }
+    pass.delta.owed.sort();
+    pass.delta.owed.dedup();
+    pass.delta.settle(&refreshed_ids);
     Ok(())
 }
 
@@ -58,24 +64,6 @@ fn add_causes(change: &mut InstanceChange, causes: BTreeSet<Cause>) {
     change.causes.dedup();
 }
 
-fn refresh(pass: &mut Pass<'_, '_>, spec: &InstanceSpec, causes: BTreeSet<Cause>) -> bool {
-    let record = pass.input.state.instances.get(&spec.id);
-    let Some(previous) = record.and_then(|record| record.confirmed.as_ref()) else { return false };
-    let target = pass.target(&spec.id.target, previous);
-    let fingerprints = pass.fingerprints(spec);
-    let desired = refreshed(spec, previous, target, fingerprints, pass.input.exact_versions);
-    pass.delta.changes.push(InstanceChange {
-        id: spec.id.clone(),
-        kind: ChangeKind::Refresh,
-        causes: causes.into_iter().collect(),
-        previous: Some(previous.clone()),
-        confirmed: None,
-        dirty: false,
-        desired: Some(desired),
-    });
-    true
-}
-
 /// On which targets components change in a way that concerns subscribers.
 struct Changing(BTreeMap<ComponentName, BTreeSet<TargetName>>);
 
@@ -88,15 +76,26 @@ impl Changing {
         Self(targets)
     }
 
-    fn causes(&self, spec: &InstanceSpec) -> BTreeSet<Cause> {
-        let concerns = |component: &ComponentName, scope| match (self.0.get(component), scope) {
+    /// Returns by whom a subscriber has to be told something.
+    fn owed<'s>(&'s self, spec: &'s InstanceSpec) -> impl Iterator<Item = Owed> + 's {
+        spec.edges.subscribe.iter().filter(|subscription| self.concerns(subscription, spec)).map(|subscription| {
+            let on = (subscription.scope == Scope::SameTarget).then(|| spec.id.target.clone());
+            Owed { by: subscription.component.clone(), on, to: spec.id.clone() }
+        })
+    }
+
+    fn concerns(&self, subscription: &Subscription, spec: &InstanceSpec) -> bool {
+        match (self.0.get(&subscription.component), subscription.scope) {
             (None, _) => false,
             (Some(_), Scope::All) => true,
             (Some(targets), Scope::SameTarget) => targets.contains(&spec.id.target),
-        };
+        }
+    }
+
+    fn causes(&self, spec: &InstanceSpec) -> BTreeSet<Cause> {
         let subscriptions = spec.edges.subscribe.iter();
         subscriptions
-            .filter(|subscription| concerns(&subscription.component, subscription.scope))
+            .filter(|subscription| self.concerns(subscription, spec))
             .map(|s| Cause::Subscription { component: s.component.clone(), word: s.word.clone() })
             .collect()
     }

@@ -1,27 +1,29 @@
 //! Puts instances together: properties first, then files and templates (which may look at all properties), then the
 //! actions that verify them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use launchway_model::config::{ActionUse, pointer};
-use launchway_model::{ActionSpec, InstanceId, InstanceSpec};
+use launchway_model::config::{ActionUse, AroundUse, pointer};
+use launchway_model::{ActionSpec, Around, Diagnostic, InstanceId, InstanceSpec};
 
+use super::edges::{config_edges, on_rollback, run_rule};
 use super::files::Collector;
 use super::findings::Findings;
-use super::pass::{config_edges, on_rollback};
 use super::properties::{Maker, Ready};
 use super::resolve::{Resolver, Scope};
 use super::world::{Layer, Placed, World, entry};
 use crate::inputs::Files;
 use crate::kinds::{Kind, Kinds};
 
-/// Returns all instances, sorted by id; without those in which something is wrong, which is then reported.
+/// Returns the instances of all components, sorted by id, and those of the actions that stand alone, in their order;
+/// without those in which something is wrong, which is then reported.
 pub(super) fn assemble(
     world: &World<'_>,
     kinds: &Kinds<'_>,
     files: &dyn Files,
     findings: &Findings,
-) -> Vec<InstanceSpec> {
+) -> (Vec<InstanceSpec>, Vec<InstanceSpec>) {
     let resolver = Resolver::new(world, findings);
     let all: Vec<Vec<Option<Ready>>> =
         world.components.iter().map(|placed| properties(&resolver, kinds, placed)).collect();
@@ -29,9 +31,14 @@ pub(super) fn assemble(
     let count = world.components.iter().map(|placed| placed.targets.len()).sum();
     let mut instances = Vec::with_capacity(count);
     for (number, placed) in world.components.iter().enumerate() {
-        component(&resolver, kinds, &mut collector, placed, number, &all, &mut instances);
+        component(&resolver, kinds, &mut collector, placed, &all[number], &all, &mut instances);
     }
-    instances
+    let mut alone = Vec::new();
+    for placed in &world.actions {
+        let own = properties(&resolver, kinds, placed);
+        component(&resolver, kinds, &mut collector, placed, &own, &all, &mut alone);
+    }
+    (instances, alone)
 }
 
 fn properties(resolver: &Resolver<'_>, kinds: &Kinds<'_>, placed: &Placed<'_>) -> Vec<Option<Ready>> {
@@ -53,7 +60,7 @@ fn maker<'a>(
     placed: &'a Placed<'a>,
     kind: &'a Kind<'a>,
 ) -> Maker<'a> {
-    let with = pointer::join("/components", placed.name.as_str()) + "/with";
+    let with = format!("{}/with", placed.base);
     let document = &resolver.world.application.document;
     Maker::new(resolver, kinds.plugins(), (&placed.component.kind, kind), document, with)
 }
@@ -63,32 +70,24 @@ fn component(
     kinds: &Kinds<'_>,
     collector: &mut Collector<'_>,
     placed: &Placed<'_>,
-    number: usize,
+    own: &[Option<Ready>],
     all: &[Vec<Option<Ready>>],
     instances: &mut Vec<InstanceSpec>,
 ) {
     let Some(kind) = &placed.kind else { return };
-    let edges = Arc::new(config_edges(placed.component));
+    let edges = Arc::new(config_edges(resolver.world, placed));
     let places = maker(resolver, kinds, placed, kind);
-    let mut verifiers: Vec<Option<Verifier<'_>>> = Vec::new();
-    let uses = placed.component.verify.iter().enumerate();
-    let known: Vec<_> = uses.map(|(index, action)| (index, action, kinds.get(&action.kind).ok().flatten())).collect();
-    for (index, action, kind) in &known {
-        verifiers.push(kind.as_ref().map(|kind| Verifier::new(resolver, kinds, placed, (*index, *action), kind)));
-    }
+    let written = WrittenActions::of(resolver.world, kinds, placed, resolver.findings);
+    let mut actions = ActionMakers::new(&written, resolver, kinds);
     for (at, target) in placed.targets.iter().enumerate() {
         let scope = Scope { target: *target, component: placed.name };
         let layer = &placed.variants[placed.variant_of[at]];
-        let attached = all[number][at].as_ref().and_then(|ready| {
+        let attached = own[at].as_ref().and_then(|ready| {
             let attached = collector.attach(kind.schema.sources(), ready, scope, all, |at| places.place(at, layer))?;
             Some((ready, attached))
         });
-        let verify: Vec<Option<ActionSpec>> = verifiers
-            .iter_mut()
-            .map(|verifier| verifier.as_mut().and_then(|verifier| verifier.make(collector, scope, all)))
-            .collect();
-        let verify: Option<Vec<ActionSpec>> = verify.into_iter().collect();
-        let (Some((ready, attached)), Some(verify)) = (attached, verify) else { continue };
+        let made = actions.make(resolver, collector, scope, all);
+        let (Some((ready, attached)), Some((verify, around))) = (attached, made) else { continue };
         instances.push(InstanceSpec {
             id: InstanceId { component: placed.name.clone(), target: resolver.world.targets[*target].name.clone() },
             version: resolver.world.version.clone(),
@@ -97,6 +96,8 @@ fn component(
             artifacts: attached.artifacts,
             secrets: attached.secrets.into_iter().collect(),
             verify,
+            around,
+            run: run_rule(placed),
             edges: edges.clone(),
             on_rollback: on_rollback(placed),
         });
@@ -104,20 +105,21 @@ fn component(
 }
 
 /// Makes one of a component's actions for one target after the other.
-struct Verifier<'a> {
+struct ActionMaker<'a> {
     maker: Maker<'a>,
     layer: Layer<'a>,
 }
 
-impl<'a> Verifier<'a> {
+impl<'a> ActionMaker<'a> {
+    /// `base` is the JSON Pointer of where the action is written.
     fn new(
         resolver: &'a Resolver<'a>,
         kinds: &'a Kinds<'_>,
-        placed: &Placed<'a>,
-        (index, action): (usize, &'a ActionUse),
+        base: &str,
+        action: &'a ActionUse,
         kind: &'a Kind<'a>,
     ) -> Self {
-        let with = format!("{}/verify/{index}/with", pointer::join("/components", placed.name.as_str()));
+        let with = format!("{base}/with");
         let document = &resolver.world.application.document;
         let mut layer = Layer::new();
         for (name, value) in action.with.as_object().into_iter().flatten() {
@@ -143,5 +145,105 @@ impl<'a> Verifier<'a> {
             artifacts: attached.artifacts,
             secrets: attached.secrets.into_iter().collect(),
         })
+    }
+}
+
+/// An action as written, with its place and its kind; none if no plugin has that.
+struct Written<'a, 'k> {
+    base: String,
+    action: &'a ActionUse,
+    kind: Option<Rc<Kind<'k>>>,
+}
+
+impl<'a, 'k> Written<'a, 'k> {
+    fn new(kinds: &Kinds<'k>, base: String, action: &'a ActionUse) -> Self {
+        Self { base, action, kind: kinds.get(&action.kind).ok().flatten() }
+    }
+
+    /// Returns what makes it; none without a kind, which is reported already.
+    fn maker<'b>(&'b self, resolver: &'b Resolver<'b>, kinds: &'b Kinds<'_>) -> Option<ActionMaker<'b>> {
+        Some(ActionMaker::new(resolver, kinds, &self.base, self.action, self.kind.as_deref()?))
+    }
+}
+
+/// All actions of a component, as written.
+struct WrittenActions<'a, 'k> {
+    verify: Vec<Written<'a, 'k>>,
+    around: Vec<(&'a AroundUse, Vec<usize>, [Option<Written<'a, 'k>>; 2])>,
+}
+
+impl<'a, 'k> WrittenActions<'a, 'k> {
+    fn of(world: &World<'_>, kinds: &Kinds<'k>, placed: &Placed<'a>, findings: &Findings) -> Self {
+        let (base, component) = (&placed.base, placed.component);
+        let verify = component.verify.iter().enumerate();
+        let verify = verify.map(|(at, action)| Written::new(kinds, format!("{base}/verify/{at}"), action)).collect();
+        let mut around = Vec::new();
+        for (at, used) in component.around.iter().enumerate() {
+            let base = format!("{base}/around/{at}");
+            let targets = world.matching(Some(&used.at));
+            if targets.is_empty() && !world.targets.is_empty() {
+                let message = format!("the selector `{}` matches no target, so nothing is done around", used.at);
+                let place = world.application.document.place(&format!("{base}/at"));
+                findings.push(Diagnostic::warning("no-target", message).at(place, ""));
+            }
+            let written = |name: &str, action: Option<&'a ActionUse>| {
+                action.map(|action| Written::new(kinds, format!("{base}/{name}"), action))
+            };
+            around.push((
+                used,
+                targets,
+                [written("before", used.before.as_ref()), written("after", used.after.as_ref())],
+            ));
+        }
+        Self { verify, around }
+    }
+}
+
+/// What makes a component's actions, one target after the other.
+struct ActionMakers<'a> {
+    verify: Vec<Option<ActionMaker<'a>>>,
+    around: Vec<(&'a AroundUse, &'a [usize], [Option<Option<ActionMaker<'a>>>; 2])>,
+}
+
+impl<'a> ActionMakers<'a> {
+    fn new(written: &'a WrittenActions<'a, '_>, resolver: &'a Resolver<'a>, kinds: &'a Kinds<'_>) -> Self {
+        let verify = written.verify.iter().map(|written| written.maker(resolver, kinds)).collect();
+        let around = written.around.iter().map(|(used, targets, actions)| {
+            let maker = |at: usize| actions[at].as_ref().map(|written| written.maker(resolver, kinds));
+            (*used, targets.as_slice(), [maker(0), maker(1)])
+        });
+        Self { verify, around: around.collect() }
+    }
+
+    /// Returns the actions for one target; none if something is wrong in one of them, which is then reported.
+    fn make(
+        &mut self,
+        resolver: &Resolver<'_>,
+        collector: &mut Collector<'_>,
+        scope: Scope<'_>,
+        all: &[Vec<Option<Ready>>],
+    ) -> Option<(Vec<ActionSpec>, Vec<Around>)> {
+        let verify: Vec<Option<ActionSpec>> = self
+            .verify
+            .iter_mut()
+            .map(|maker| maker.as_mut().and_then(|maker| maker.make(collector, scope, all)))
+            .collect();
+        let mut complete = true;
+        let mut around = Vec::new();
+        for (used, targets, makers) in &mut self.around {
+            let [before, after] = makers.each_mut().map(|maker| {
+                let maker = maker.as_mut()?;
+                let made = maker.as_mut().and_then(|maker| maker.make(collector, scope, all));
+                complete &= made.is_some();
+                made
+            });
+            let at: Vec<_> = targets.iter().map(|at| resolver.world.targets[*at].name.clone()).collect();
+            if !at.is_empty() {
+                around.push(Around { at, before, after, always: used.always });
+            }
+        }
+        let verify: Option<Vec<ActionSpec>> = verify.into_iter().collect();
+        complete.then_some(())?;
+        Some((verify?, around))
     }
 }

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod descend;
+mod edges;
 mod files;
 mod findings;
 mod pass;
@@ -13,6 +14,7 @@ mod template;
 mod world;
 
 pub(crate) use findings::{Findings, Origin};
+pub(crate) use pass::is_final;
 pub use pass::{ExpandInput, Expanded, expand};
 pub(crate) use shape::{Reference, Shape, ShapeError};
-pub use world::DictionaryFiles;
+pub use world::{DictionaryFiles, LastTargets};

@@ -1,19 +1,17 @@
 //! The pass itself.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use launchway_model::config::{Application, Component, Environment, Parsed, SubscriptionUse, pointer};
-use launchway_model::{
-    ComponentName, Diagnostic, Diagnostics, Edge, Edges, OnRollback, Scope as EdgeScope, Subscription, Version,
-};
+use launchway_model::config::{Application, Component, Environment, Parsed, PlacedAction, pointer};
+use launchway_model::{ComponentName, Diagnostic, Diagnostics, InstanceSpec, OnRollback, Version};
 use serde_json::Value;
 
 use super::assemble::assemble;
+use super::edges::APPLICATION;
 use super::findings::{Findings, split};
-use super::world::{DictionaryFiles, Placed, World};
+use super::world::{DictionaryFiles, LastTargets, Standalone, World};
 use crate::check::check_structure;
-use crate::desired::Desired;
+use crate::desired::{Desired, Names};
 use crate::inputs::{Files, Plugins};
 use crate::kinds::Kinds;
 use crate::suggest;
@@ -27,6 +25,8 @@ pub struct ExpandInput<'a> {
     pub version: &'a Version,
     /// Values from the command line; they win over all others. `db.host` is a name like any other.
     pub set: &'a BTreeMap<String, Value>,
+    /// Where components that go to one target only were last.
+    pub last_targets: &'a LastTargets,
     pub plugins: &'a dyn Plugins,
     pub files: &'a dyn Files,
 }
@@ -43,6 +43,7 @@ pub fn expand(input: ExpandInput<'_>) -> Result<Expanded, Diagnostics> {
     let findings = Findings::default();
     let kinds = Kinds::new(input.plugins);
     check_structure(input.application, &kinds, &findings);
+    let standalone = standalone(&input.application.value);
     let world = World::new(
         input.application,
         input.environment,
@@ -50,12 +51,17 @@ pub fn expand(input: ExpandInput<'_>) -> Result<Expanded, Diagnostics> {
         input.version,
         input.set,
         &kinds,
+        input.last_targets,
+        &standalone,
         &findings,
     );
     check_environment(input.environment, &world, &findings);
     warn_of_versions(&world, &findings);
-    let instances = assemble(&world, &kinds, input.files, &findings);
+    let (instances, alone) = assemble(&world, &kinds, input.files, &findings);
     let warnings = split(findings.into_diagnostics())?;
+    let (finally, tasks) = alone.into_iter().partition(|spec: &InstanceSpec| is_final(&spec.id.component));
+    let components = input.application.value.components.iter();
+    let targets = input.environment.value.targets.iter();
     let desired = Desired {
         application: input.application.value.application.clone(),
         version: Some(input.version.clone()),
@@ -63,8 +69,44 @@ pub fn expand(input: ExpandInput<'_>) -> Result<Expanded, Diagnostics> {
         instances,
         targets: world.targets.iter().map(|target| (target.name.clone(), target.spec.clone())).collect(),
         untouched: BTreeSet::new(),
+        tasks,
+        finally,
+        names: Names {
+            components: components
+                .clone()
+                .filter_map(|(name, component)| Some((name.clone(), component.renamed_from.clone()?)))
+                .collect(),
+            targets: targets.filter_map(|(name, target)| Some((name.clone(), target.renamed_from.clone()?))).collect(),
+            once: components.filter(|(_, component)| component.once).map(|(name, _)| name.clone()).collect(),
+        },
     };
     Ok(Expanded { desired, warnings })
+}
+
+/// What final actions are called; no component is, as it has no number.
+const FINALLY: &str = "finally:";
+
+/// Whether a name is that of an action at the end of a run.
+pub(crate) fn is_final(name: &ComponentName) -> bool {
+    name.as_str().starts_with(FINALLY)
+}
+
+/// Returns the application's tasks and final actions, each as if it were a component.
+fn standalone(application: &Application) -> Vec<Standalone> {
+    let tasks = application.tasks.iter();
+    let tasks = tasks.map(|(name, action)| (name.clone(), pointer::join("/tasks", name.as_str()), action));
+    let finally = application.finally.iter().enumerate().map(|(at, action)| {
+        let name = ComponentName::new(format!("{FINALLY}{}", at + 1)).expect("a word and a number make a name");
+        (name, format!("/finally/{at}"), action)
+    });
+    let component = |action: &PlacedAction| Component {
+        on: action.on.clone(),
+        once: action.once,
+        with: action.with.clone(),
+        ..Component::of_kind(action.kind.clone())
+    };
+    let all = tasks.chain(finally);
+    all.map(|(name, base, action)| Standalone { name, base, component: component(action) }).collect()
 }
 
 fn check_environment(environment: &Parsed<Environment>, world: &World<'_>, findings: &Findings) {
@@ -79,6 +121,27 @@ fn check_environment(environment: &Parsed<Environment>, world: &World<'_>, findi
             let names = world.components.iter().map(|placed| placed.name.as_str());
             let mut diagnostic = Diagnostic::error("unknown-component", format!("there is no component `{name}`"))
                 .at(document.key_place(&pointer::join("/overrides", name.as_str())), "");
+            diagnostic.hint = suggest::hint("components", name.as_str(), names);
+            findings.push(diagnostic);
+        }
+    }
+    let application = &world.application.value;
+    for name in value.rollouts.keys() {
+        let known = application.components.keys().chain(application.groups.keys()).map(ComponentName::as_str);
+        let known = known.chain([APPLICATION]);
+        if !known.clone().any(|known| known == name.as_str()) {
+            let message = format!("nothing rolls under the name `{name}`");
+            let mut diagnostic = Diagnostic::error("unknown-rollout", message)
+                .at(document.key_place(&pointer::join("/rollouts", name.as_str())), "");
+            diagnostic.hint = suggest::hint("components, groups and the application", name.as_str(), known);
+            findings.push(diagnostic);
+        }
+    }
+    for (at, name) in value.disable.iter().enumerate() {
+        if world.component(name.as_str()).is_none() {
+            let names = world.components.iter().map(|placed| placed.name.as_str());
+            let mut diagnostic = Diagnostic::error("unknown-component", format!("there is no component `{name}`"))
+                .at(document.place(&format!("/disable/{at}")), "");
             diagnostic.hint = suggest::hint("components", name.as_str(), names);
             findings.push(diagnostic);
         }
@@ -122,37 +185,4 @@ fn warn_of_versions(world: &World<'_>, findings: &Findings) {
             });
         }
     }
-}
-
-/// Returns a component's edges in a fixed order.
-pub(super) fn config_edges(component: &Component) -> Edges {
-    let mut subscribe = Vec::new();
-    for subscription in &component.subscribe {
-        let mut add = |component: &ComponentName, word: &str, scope| {
-            subscribe.push(Subscription { component: component.clone(), word: Arc::from(word), scope });
-        };
-        match subscription {
-            SubscriptionUse::Detail(detail) => {
-                add(&detail.component, &detail.word, detail.scope.unwrap_or(EdgeScope::SameTarget));
-            }
-            SubscriptionUse::Short(words) => {
-                words.iter().for_each(|(component, word)| add(component, word, EdgeScope::SameTarget));
-            }
-        }
-    }
-    subscribe.sort_by(|a, b| (&a.component, &a.word).cmp(&(&b.component, &b.word)));
-    subscribe.dedup();
-    let plain = |uses: &[launchway_model::config::EdgeUse]| {
-        let mut edges: Vec<Edge> =
-            uses.iter().map(|edge| Edge { component: edge.component().clone(), scope: edge.scope() }).collect();
-        edges.sort_by(|a, b| a.component.cmp(&b.component));
-        edges.dedup();
-        edges
-    };
-    Edges { needs: plain(&component.needs), after: plain(&component.after), subscribe }
-}
-
-pub(super) fn on_rollback(placed: &Placed<'_>) -> OnRollback {
-    let own = placed.kind.as_ref().map_or(OnRollback::Run, |kind| kind.info.on_rollback);
-    placed.component.on_rollback.unwrap_or(own)
 }

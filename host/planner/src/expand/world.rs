@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use launchway_model::config::{
     Application, Component, Dictionary, Document, Environment, EnvironmentOverride, EnvironmentOverrides, Parsed,
-    Selector, Target, pointer,
+    Placement, Selector, Target, pointer,
 };
 use launchway_model::{ComponentName, Diagnostic, SecretName, TargetName, TargetSpec, Version};
 use serde_json::Value;
@@ -20,8 +20,18 @@ use crate::kinds::{Kind, Kinds};
 /// The document of what was in no file, such as `--set`.
 static NOWHERE: LazyLock<Document> = LazyLock::new(Document::empty);
 
+/// Where each component was last deployed, for those that go to one target only.
+pub type LastTargets = BTreeMap<ComponentName, TargetName>;
+
 /// Files of values, by the path under which the environment names them.
 pub type DictionaryFiles = BTreeMap<PathBuf, Parsed<BTreeMap<String, Value>>>;
+
+/// An action that stands alone, as if it were a component.
+pub(super) struct Standalone {
+    pub(super) name: ComponentName,
+    pub(super) base: String,
+    pub(super) component: Component,
+}
 
 /// What the resolver looks things up in.
 pub(super) struct World<'a> {
@@ -32,6 +42,8 @@ pub(super) struct World<'a> {
     pub(super) targets: Vec<TargetEntry<'a>>,
     /// Sorted by name.
     pub(super) components: Vec<Placed<'a>>,
+    /// Tasks and final actions: nothing refers to them.
+    pub(super) actions: Vec<Placed<'a>>,
     component_index: HashMap<&'a str, usize>,
     pub(super) set: Layer<'a>,
     pub(super) dictionaries: Vec<Layer<'a>>,
@@ -63,6 +75,8 @@ impl Entry<'_> {
 /// A component, the targets it goes to, and its properties there.
 pub(super) struct Placed<'a> {
     pub(super) name: &'a ComponentName,
+    /// The JSON Pointer of where it is written.
+    pub(super) base: String,
     pub(super) component: &'a Component,
     /// None if no plugin has it; that is reported already.
     pub(super) kind: Option<Rc<Kind<'a>>>,
@@ -90,6 +104,8 @@ impl<'a> World<'a> {
         version: &'a Version,
         set: &'a BTreeMap<String, Value>,
         kinds: &Kinds<'a>,
+        last_targets: &LastTargets,
+        standalone: &'a [Standalone],
         findings: &Findings,
     ) -> Self {
         let mut specs = target_specs(&environment.value);
@@ -107,17 +123,42 @@ impl<'a> World<'a> {
             version,
             targets,
             components: Vec::new(),
+            actions: Vec::new(),
             component_index: HashMap::new(),
             set: layer(set, &NOWHERE, "", findings),
             dictionaries: dictionaries(environment, files, findings),
             target_value_names,
         };
         for (name, component) in &application.value.components {
-            let placed = place(&world, name, component, kinds, findings);
+            let base = pointer::join("/components", name.as_str());
+            let targets = match environment.value.disable.contains(name) {
+                true => Vec::new(),
+                false => {
+                    let found = select(&world, &base, component.on.as_ref(), findings);
+                    if component.once { the_one(&world, name, component, found, last_targets) } else { found }
+                }
+            };
+            let placed = place(&world, name, component, base, targets, kinds, findings);
             world.component_index.insert(name.as_str(), world.components.len());
             world.components.push(placed);
         }
+        for Standalone { name, base, component } in standalone {
+            let mut targets = select(&world, base, component.on.as_ref(), findings);
+            if component.once {
+                targets.truncate(1);
+            }
+            let placed = place(&world, name, component, base.clone(), targets, kinds, findings);
+            world.actions.push(placed);
+        }
         world
+    }
+
+    /// Returns the targets that a selector matches, ascending; all without one.
+    pub(super) fn matching(&self, selector: Option<&Selector>) -> Vec<usize> {
+        let matches = |(_, target): &(usize, &TargetEntry<'_>)| {
+            selector.is_none_or(|selector| selector.matches(target.name.as_str(), &target.spec.labels))
+        };
+        self.targets.iter().enumerate().filter(matches).map(|(index, _)| index).collect()
     }
 
     pub(super) fn component(&self, name: &str) -> Option<&Placed<'a>> {
@@ -182,15 +223,16 @@ fn place<'a>(
     world: &World<'a>,
     name: &'a ComponentName,
     component: &'a Component,
+    base: String,
+    targets: Vec<usize>,
     kinds: &Kinds<'a>,
     findings: &Findings,
 ) -> Placed<'a> {
-    let targets = select(world, name, component.on.as_ref(), findings);
-    let overrides = overrides(world, name, component);
+    let overrides = overrides(world, name, component, &base);
     let mut seen: HashMap<Vec<bool>, usize> = HashMap::new();
     let mut variants = Vec::new();
     let mut variant_of = Vec::with_capacity(targets.len());
-    let with = pointer::join("/components", name.as_str()) + "/with";
+    let with = format!("{base}/with");
     for target in &targets {
         let target = &world.targets[*target];
         let config = &world.environment.value.targets[target.name];
@@ -208,25 +250,41 @@ fn place<'a>(
     }
     // A plugin that can't be used is reported by the check of the application.
     let kind = kinds.get(&component.kind).ok().flatten();
-    Placed { name, component, kind, targets, variant_of, variants }
+    Placed { name, base, component, kind, targets, variant_of, variants }
 }
 
-/// Returns the targets a selector matches; reports one that matches none although there are targets.
-fn select(world: &World<'_>, name: &ComponentName, on: Option<&Selector>, findings: &Findings) -> Vec<usize> {
+/// Returns the targets a placement means; reports one that matches too few although there are targets.
+fn select(world: &World<'_>, base: &str, on: Option<&Placement>, findings: &Findings) -> Vec<usize> {
     let targets = &world.environment.value.targets;
-    let matches = |(_, target): &(usize, &TargetEntry<'_>)| {
-        on.is_none_or(|selector| selector.matches(target.name.as_str(), &target.spec.labels))
-    };
-    let found: Vec<usize> = world.targets.iter().enumerate().filter(matches).map(|(index, _)| index).collect();
-    if let (true, false, Some(selector)) = (found.is_empty(), targets.is_empty(), on) {
-        let at = pointer::join("/components", name.as_str()) + "/on";
+    let found = world.matching(on.map(Placement::selector));
+    let Some(placement) = on.filter(|_| !targets.is_empty()) else { return found };
+    let min = placement.min() as usize;
+    if found.len() < min {
+        let selector = placement.selector();
+        let message = match found.len() {
+            0 => format!("the selector `{selector}` matches no target"),
+            count => format!("the selector `{selector}` matches {count} targets, and `min` is {min}"),
+        };
         findings.push(
-            Diagnostic::error("no-target", format!("the selector `{selector}` matches no target"))
-                .at(world.application.document.place(&at), "")
+            Diagnostic::error("no-target", message)
+                .at(world.application.document.place(&format!("{base}/on")), "")
                 .hint(labels_hint(targets)),
         );
     }
     found
+}
+
+/// Returns the target of a component that goes to one only: the one it was on, else the first.
+fn the_one(
+    world: &World<'_>,
+    name: &ComponentName,
+    component: &Component,
+    found: Vec<usize>,
+    last_targets: &LastTargets,
+) -> Vec<usize> {
+    let last = last_targets.get(name).or_else(|| last_targets.get(component.renamed_from.as_ref()?));
+    let known = last.and_then(|last| found.iter().find(|at| world.targets[**at].name == last));
+    known.or(found.first()).copied().into_iter().collect()
 }
 
 fn labels_hint(targets: &BTreeMap<TargetName, Target>) -> String {
@@ -256,8 +314,7 @@ impl Over<'_> {
 }
 
 /// Returns the component's overrides, then the environment's: later ones win.
-fn overrides<'a>(world: &World<'a>, name: &ComponentName, component: &'a Component) -> Vec<Over<'a>> {
-    let base = pointer::join("/components", name.as_str());
+fn overrides<'a>(world: &World<'a>, name: &ComponentName, component: &'a Component, base: &str) -> Vec<Over<'a>> {
     let mut found = Vec::new();
     for (index, over) in component.overrides.iter().enumerate() {
         let base = format!("{base}/overrides/{index}/with");

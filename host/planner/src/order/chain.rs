@@ -2,7 +2,7 @@
 
 use launchway_model::{ChangeIndex, Phase};
 
-use super::draft::{Anchor, Draft, Label, StepRef};
+use super::draft::{Anchor, Draft, Label, Source, StepRef};
 use crate::ask::ChangeSteps;
 
 /// Where an instance's chain has its anchors, and what the barrier between staging and stopping is tied to.
@@ -37,11 +37,13 @@ pub(crate) struct Chainer<'d> {
     wanted: u8,
     chain: Chain,
     last: Option<u32>,
+    /// See [`super::draft::DraftNode::Step`].
+    guard: Option<Option<u32>>,
 }
 
 impl<'d> Chainer<'d> {
     pub(crate) fn new(draft: &'d mut Draft, component: u32, wanted: u8) -> Self {
-        Self { draft, component, wanted, chain: Chain::default(), last: None }
+        Self { draft, component, wanted, chain: Chain::default(), last: None, guard: None }
     }
 
     /// An instance that is created, updated, refreshed, or deleted for good.
@@ -51,6 +53,7 @@ impl<'d> Chainer<'d> {
         self.steps(&mut run, Phase::Stage);
         self.chain.last_stage = self.last.filter(|_| run.passed > 0);
         self.anchor(Anchor::StopBegin);
+        self.anchor(Anchor::StopReady);
         self.steps(&mut run, Phase::Stop);
         self.anchor(Anchor::StopEnd);
         self.steps(&mut run, Phase::Remove);
@@ -63,17 +66,24 @@ impl<'d> Chainer<'d> {
         let (mut old, mut new) = (Run::new(old), Run::new(new));
         self.anchor(Anchor::Begin);
         self.anchor(Anchor::StopBegin);
+        self.anchor(Anchor::StopReady);
         self.steps(&mut old, Phase::Stage);
-        self.steps(&mut old, Phase::Stop);
-        self.anchor(Anchor::StopEnd);
         self.steps(&mut old, Phase::Verify);
         self.commit(&old);
         self.chain.replaced = self.last;
+        // It is not only stopped but gone before what it needs may stop.
+        self.anchor(Anchor::StopEnd);
         self.steps(&mut old, Phase::Finish);
         // Nothing of the new one, staging included, before the record of the old one is gone: it has only one.
         self.steps(&mut new, Phase::Remove);
         self.rest(&mut new);
         self.chain
+    }
+
+    /// An action that stands alone; `last`: it runs when all else has ended, whatever became of that.
+    pub(crate) fn alone(mut self, part: Part<'_>, last: bool) {
+        self.guard = last.then_some(None);
+        self.steps(&mut Run::new(part), Phase::Finish);
     }
 
     /// An instance that stays as it is, for the order between those on both sides of it.
@@ -102,7 +112,7 @@ impl<'d> Chainer<'d> {
     /// Adds the steps that are left up to and including a phase.
     fn steps(&mut self, run: &mut Run<'_>, through: Phase) {
         while let Some(phase) = run.next_phase().filter(|phase| *phase <= through) {
-            let step = StepRef { change: run.part.index, action: None, at: run.passed as u32 };
+            let step = StepRef { change: run.part.index, source: Source::Own, at: run.passed as u32 };
             run.passed += 1;
             let node = self.step(step);
             if matches!(phase, Phase::Stop | Phase::Remove) && self.chain.first_stop.is_none() {
@@ -114,13 +124,13 @@ impl<'d> Chainer<'d> {
     fn actions(&mut self, run: &Run<'_>) {
         for (number, action) in run.part.steps.verify.iter().enumerate() {
             for at in 0..action.steps.len() as u32 {
-                self.step(StepRef { change: run.part.index, action: Some(number as u32), at });
+                self.step(StepRef { change: run.part.index, source: Source::Verify(number as u32), at });
             }
         }
     }
 
     fn step(&mut self, step: StepRef) -> u32 {
-        let node = self.draft.step(step);
+        let node = self.draft.step(step, self.guard);
         self.append(node);
         node
     }

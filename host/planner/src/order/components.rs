@@ -27,6 +27,10 @@ pub(super) struct Staying<'a> {
     pub(super) per_target: bool,
     /// The anchors that its instances need, as bits.
     pub(super) anchors: u8,
+    /// With what it rolls.
+    pub(super) unit: Option<u32>,
+    /// Old and new instances of it are there side by side at times.
+    pub(super) gradual: bool,
 }
 
 /// `from` comes after `to`.
@@ -59,6 +63,8 @@ impl<'a> Components<'a> {
                 held: false,
                 per_target: false,
                 anchors: 0,
+                unit: None,
+                gradual: false,
             });
             at = end;
         }
@@ -117,14 +123,28 @@ impl<'a> Components<'a> {
                 (Anchor::VerifyEnd.bit(), Anchor::StartBegin.bit())
             };
             self.list[to].anchors |= tail | if stops { Anchor::StopBegin.bit() } else { 0 };
-            self.list[from].anchors |= head | if stops { Anchor::StopEnd.bit() } else { 0 };
+            let coexists = if self.is_apart(relation) { Anchor::StopBegin.bit() } else { 0 };
+            self.list[from].anchors |= head | coexists | if stops { Anchor::StopEnd.bit() } else { 0 };
         }
     }
 
     /// Whether `from` stops before `to` does. Not if it waits for something with everything, its stop included: what
     /// it waits for may itself need the new `to`.
     pub(super) fn orders_stops(&self, relation: &Relation) -> bool {
-        !relation.strict && !self.list[relation.from as usize].held
+        !relation.strict && !self.list[relation.from as usize].held && !self.is_apart(relation)
+    }
+
+    /// Whether `from` rolls, and `to` is outside of what it rolls with: old and new coexist, so that the new `to` has to
+    /// be there before any old `from` stops.
+    pub(super) fn is_apart(&self, relation: &Relation) -> bool {
+        let (from, to) = (&self.list[relation.from as usize], &self.list[relation.to as usize]);
+        from.gradual && (from.unit != to.unit)
+    }
+
+    /// Returns the unit in which both ends of a relation roll.
+    pub(super) fn common_unit(&self, relation: &Relation) -> Option<u32> {
+        let (from, to) = (&self.list[relation.from as usize], &self.list[relation.to as usize]);
+        from.unit.filter(|unit| from.gradual && to.unit == Some(*unit))
     }
 
     pub(super) fn of(&self, id: &InstanceId) -> Option<u32> {

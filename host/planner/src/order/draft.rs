@@ -1,6 +1,6 @@
 //! The graph while it is put together: steps, commits, and junctions that carry order only.
 
-use launchway_model::ChangeIndex;
+use launchway_model::{ChangeIndex, Gate};
 
 /// A graph under construction. Edges may be redundant; junctions may be needless.
 #[derive(Default)]
@@ -8,11 +8,14 @@ pub(crate) struct Draft {
     pub(crate) nodes: Vec<DraftNode>,
     /// From what ends to what may begin then.
     pub(crate) edges: Vec<(u32, u32)>,
+    pub(crate) gates: Vec<Gate>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DraftNode {
-    Step(StepRef),
+    /// With a guard it runs whatever becomes of what is before it; if there is a node in it, only if that was called.
+    Step(StepRef, Option<Option<u32>>),
+    Gate(u32),
     Commit(ChangeIndex),
     Junction(Label),
 }
@@ -21,9 +24,20 @@ pub(crate) enum DraftNode {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct StepRef {
     pub(crate) change: ChangeIndex,
-    /// Of one of the actions that verify the change; none: of the change itself.
-    pub(crate) action: Option<u32>,
+    pub(crate) source: Source,
     pub(crate) at: u32,
+}
+
+/// Whose step it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// The change's own.
+    Own,
+    /// One of the actions that verify it.
+    Verify(u32),
+    /// One of the actions around it, and on which of its targets.
+    Before(u32, u32),
+    After(u32, u32),
 }
 
 /// What a junction is for; becomes a text only if the junction stays.
@@ -36,6 +50,10 @@ pub(crate) enum Label {
     Ahead(u32, Anchor),
     /// Instances of a component that go.
     Leaving(u32),
+    /// A unit's batch may begin.
+    Batch(u32, u32),
+    /// All of a unit's batch is done.
+    BatchDone(u32, u32),
 }
 
 /// Places in the life of an instance to which edges between components are tied, in order.
@@ -44,6 +62,8 @@ pub(crate) enum Label {
 pub(crate) enum Anchor {
     Begin,
     StopBegin,
+    /// What is done elsewhere before it stops is done.
+    StopReady,
     StopEnd,
     InstallBegin,
     StartBegin,
@@ -52,7 +72,7 @@ pub(crate) enum Anchor {
 }
 
 impl Anchor {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 8;
 
     pub(crate) fn bit(self) -> u8 {
         1 << self as u8
@@ -61,7 +81,7 @@ impl Anchor {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Begin => "begun",
-            Self::StopBegin | Self::StopEnd => "stopped",
+            Self::StopBegin | Self::StopReady | Self::StopEnd => "stopped",
             Self::InstallBegin => "installed",
             Self::StartBegin => "started",
             Self::VerifyEnd => "verified",
@@ -71,8 +91,14 @@ impl Anchor {
 }
 
 impl Draft {
-    pub(crate) fn step(&mut self, step: StepRef) -> u32 {
-        self.node(DraftNode::Step(step))
+    /// `guard`: see [`DraftNode::Step`].
+    pub(crate) fn step(&mut self, step: StepRef, guard: Option<Option<u32>>) -> u32 {
+        self.node(DraftNode::Step(step, guard))
+    }
+
+    pub(crate) fn gate(&mut self, gate: Gate) -> u32 {
+        self.gates.push(gate);
+        self.node(DraftNode::Gate(self.gates.len() as u32 - 1))
     }
 
     pub(crate) fn commit(&mut self, change: ChangeIndex) -> u32 {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use launchway_model::{ChangeIndex, ComponentName, Diagnostic, Diagnostics, Edges, InstanceChange, Scope, TargetName};
 
 use super::chain::Chain;
+use super::components::Components;
 use super::draft::{Anchor, Draft, Label};
 use crate::edges::Graph;
 
@@ -91,6 +92,21 @@ impl<'a> Leaving<'a> {
                 open.extend(needed_by.get(&at).into_iter().flatten());
             }
         }
+    }
+
+    /// Returns the components that go only after something that stays has settled without them, and those they need.
+    pub(super) fn late(&self, components: &Components<'_>, changes: &[InstanceChange]) -> BTreeSet<u32> {
+        let staying = changes.iter().filter(|change| components.of(&change.id).is_some());
+        let needed = staying.flat_map(recorded).filter_map(|(to, _)| self.number.get(to).copied());
+        let mut open: Vec<u32> = needed.collect();
+        let mut late = BTreeSet::new();
+        let edges = self.component_edges();
+        while let Some(at) = open.pop() {
+            if late.insert(at) {
+                open.extend(edges.range((at, 0)..=(at, u32::MAX)).map(|(_, to)| *to));
+            }
+        }
+        late
     }
 
     pub(super) fn goes_first(&self, component: &ComponentName) -> bool {

@@ -1,15 +1,21 @@
 //! The pass itself.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use launchway_model::{ChangeIndex, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceSpec, PlanNode};
+use launchway_model::{
+    Batches, ChangeIndex, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceId, InstanceSpec, PlanNode,
+    TargetName, TargetSpec,
+};
 
 use super::chain::{Chain, Chainer, Part};
 use super::components::Components;
 use super::draft::{Anchor, Draft, Label};
 use super::leaving::{Handover, Leaving, recorded};
+use super::recorded::Recorded;
 use super::reduce::reduce;
 use super::relations::{Chains, draw};
+use super::rolls::Rolls;
 use super::steps::StepMaker;
 use crate::ask::ChangeSteps;
 use crate::edges::Graph;
@@ -22,15 +28,26 @@ pub(crate) struct OrderInput<'a> {
     pub(crate) changes: &'a [InstanceChange],
     pub(crate) steps: Vec<ChangeSteps>,
     pub(crate) handovers: &'a [Handover],
-    /// A cycle among what is wanted is no error: it comes from records of several releases.
-    pub(crate) forgive_cycles: bool,
+    /// How targets are labelled, for what rolls by labels.
+    pub(crate) targets: &'a BTreeMap<TargetName, Arc<TargetSpec>>,
+    /// It goes back to what was recorded, of several releases maybe: a cycle among that is no error, and nobody waits
+    /// between batches.
+    pub(crate) rollback: bool,
 }
 
-/// Returns the plan's nodes in a topological order.
-pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result<Vec<PlanNode>, PlanError> {
-    let OrderInput { instances, changes, steps, handovers, forgive_cycles } = input;
+/// The plan's nodes, and what goes in batches.
+#[derive(Default)]
+pub(crate) struct Ordered {
+    /// In a topological order.
+    pub(crate) nodes: Vec<PlanNode>,
+    pub(crate) rollouts: Vec<Batches>,
+}
+
+/// Puts the steps of all changes in order.
+pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result<Ordered, PlanError> {
+    let OrderInput { instances, changes, steps, handovers, targets, rollback } = input;
     if changes.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Ordered::default());
     }
     let mut components = Components::new(instances, changes);
     let mut relations = components.relations();
@@ -41,7 +58,7 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
     if let Some(cycle) = graph.cycles().into_iter().next() {
         let mut path: Vec<String> = cycle.iter().map(|at| components.list[*at].name.to_string()).collect();
         path.push(path[0].clone());
-        if !forgive_cycles {
+        if !rollback {
             return Err(PlanError::Cycle(path));
         }
         let message = format!("by what is recorded, components need each other in a cycle: {}", path.join(" → "));
@@ -57,11 +74,14 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
         graph = Graph::new(components.list.len(), edges(&relations));
     }
     let order = graph.successors_first().expect("all cycles are gone");
+    let (fates, gone, alone) = sort_out(changes);
+    let rolls = Rolls::new(&mut components, targets, rollback, |id| fates.contains_key(id));
+    rolls.check(&components, &edges(&relations))?;
     components.prepare(&relations, &graph, &order);
-
-    let (fates, gone) = sort_out(changes);
+    rolls.add_anchors(&mut components);
     let leaving = Leaving::new(gone, handovers, warnings);
     add_anchors(&mut components, &leaving, changes, handovers);
+    let before = Recorded::new(&mut components, &leaving, changes, &edges(&relations));
 
     let mut draft = Draft::default();
     let part = |at: usize| Part { index: ChangeIndex(at as u32), steps: &steps[at] };
@@ -76,7 +96,7 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
             let chain = match fates.get(&spec.id) {
                 Some(Fate::Change(at)) => {
                     let chain = chainer.change(part(*at));
-                    barrier.add(&chain, component.held);
+                    barrier.add(&chain, component.held || rolls.stages_late(component.unit));
                     Some((*at, *at, chain))
                 }
                 Some(Fate::Replacement(at)) => {
@@ -84,7 +104,7 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
                     barrier.add(&chain, true);
                     Some((*at, *at + 1, chain))
                 }
-                None if component.per_target => {
+                None if component.per_target || component.gradual => {
                     of_component.push(Some(chainer.unchanged()));
                     continue;
                 }
@@ -112,15 +132,32 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
         ends.gone.extend(chain.at(Anchor::Committed).map(|node| (*index, node)));
         gone_chains.push(chain);
     }
-    draw(&mut draft, &components, &relations, &chains);
+    for index in alone {
+        let number = components.list.len() as u32;
+        Chainer::new(&mut draft, number, 0).alone(part(index.0 as usize), is_final(&changes[index.0 as usize]));
+    }
+    draw(&mut draft, &components, &rolls, &relations, &chains);
+    let changing: HashMap<&InstanceId, Chain> = staying.iter().map(|(change, chain, _)| (&change.id, *chain)).collect();
+    let around = |id: &InstanceId| {
+        let at = match fates.get(id)? {
+            Fate::Change(at) => *at,
+            Fate::Replacement(at) => *at + 1,
+        };
+        Some((ChangeIndex(at as u32), &steps[at]))
+    };
+    rolls.draw(&mut draft, &mut barrier, &changing, &components, &around);
+    let rollouts = rolls.batches();
+    let unit_names = rolls.names();
+    before.draw(&mut draft, &components, &gone_chains, &staying);
     leaving.draw(&mut draft, &gone_chains, staying.into_iter());
     ends.draw(&mut draft, handovers);
     barrier.draw(&mut draft);
     let offset = components.list.len() as u32;
     // Their work is done, and there may be a great many of them.
-    drop((chains, gone_chains, fates));
+    drop((chains, gone_chains, changing, fates));
     let mut maker = StepMaker::new(changes, steps);
-    reduce(draft, |label| label_text(label, &names, offset), |step| maker.make(step)).map_err(|why| {
+    let label = |label| label_text(label, &names, offset, &unit_names);
+    let nodes = reduce(draft, label, |step| maker.make(step)).map_err(|why| {
         // Who stays and gives up a path may have to wait, with everything, for the one who takes it.
         let stays = |(giver, _): &&Handover| components.of(&changes[giver.0 as usize].id).is_some();
         match handovers.iter().find(stays) {
@@ -130,7 +167,13 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
             },
             None => PlanError::Broken(why),
         }
-    })
+    })?;
+    Ok(Ordered { nodes, rollouts })
+}
+
+/// Whether a change is an action at the end of a run.
+fn is_final(change: &InstanceChange) -> bool {
+    crate::expand::is_final(&change.id.component)
 }
 
 /// What happens to an instance that is wanted.
@@ -142,13 +185,17 @@ enum Fate {
 
 type Gone<'a> = Vec<(ChangeIndex, &'a InstanceChange)>;
 
-fn sort_out(changes: &[InstanceChange]) -> (HashMap<&launchway_model::InstanceId, Fate>, Gone<'_>) {
+/// Sorts changes into what stays, what goes, and actions that stand alone.
+fn sort_out(changes: &[InstanceChange]) -> (HashMap<&InstanceId, Fate>, Gone<'_>, Vec<ChangeIndex>) {
+    let mut alone = Vec::new();
     let mut fates = HashMap::with_capacity(changes.len());
     let mut gone = Vec::new();
     let mut at = 0;
     while at < changes.len() {
         let change = &changes[at];
-        if changes.get(at + 1).is_some_and(|next| next.id == change.id) {
+        if change.kind == ChangeKind::Act {
+            alone.push(ChangeIndex(at as u32));
+        } else if changes.get(at + 1).is_some_and(|next| next.id == change.id) {
             fates.insert(&change.id, Fate::Replacement(at));
             at += 1;
         } else if change.kind == ChangeKind::Delete {
@@ -158,7 +205,7 @@ fn sort_out(changes: &[InstanceChange]) -> (HashMap<&launchway_model::InstanceId
         }
         at += 1;
     }
-    (fates, gone)
+    (fates, gone, alone)
 }
 
 /// Adds the anchors that what goes is tied to.
@@ -205,12 +252,17 @@ impl HandoverEnds {
 
 /// Everything is staged everywhere before the first stop.
 #[derive(Default)]
-struct Barrier {
+pub(super) struct Barrier {
     staged: Vec<u32>,
     stopping: Vec<u32>,
 }
 
 impl Barrier {
+    /// Holds a step up until everything is staged.
+    pub(super) fn hold(&mut self, node: u32) {
+        self.stopping.push(node);
+    }
+
     /// `late`: its staging itself waits for other changes to be done.
     fn add(&mut self, chain: &Chain, late: bool) {
         self.stopping.extend(chain.first_stop);
@@ -238,8 +290,10 @@ fn names(components: &Components<'_>, leaving: &Leaving<'_>) -> Vec<String> {
     names
 }
 
-fn label_text(label: Label, names: &[String], offset: u32) -> String {
+fn label_text(label: Label, names: &[String], offset: u32, units: &[String]) -> String {
     match label {
+        Label::Batch(unit, cell) => format!("batch {} of {} may begin", cell + 1, units[unit as usize]),
+        Label::BatchDone(unit, cell) => format!("batch {} of {} is done", cell + 1, units[unit as usize]),
         Label::Staged => "everything is staged".to_owned(),
         Label::Passed(component, anchor) => format!("{} {}", names[component as usize], anchor.words()),
         Label::Ahead(component, anchor) => format!("{} may be {}", names[component as usize], anchor.words()),

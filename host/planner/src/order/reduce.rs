@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use launchway_model::{NodeId, NodeKind, PlanNode, StepNode};
+use launchway_model::{Always, NodeId, NodeKind, PlanNode, StepNode};
 
 use super::draft::{Draft, DraftNode, Label, StepRef};
 
@@ -17,7 +17,7 @@ pub(super) fn reduce(
     text: impl Fn(Label) -> String,
     mut step: impl FnMut(StepRef) -> Option<StepNode>,
 ) -> Result<Vec<PlanNode>, String> {
-    let Draft { nodes, mut edges } = draft;
+    let Draft { nodes, mut edges, gates } = draft;
     let count = nodes.len();
     edges.sort_unstable();
     edges.dedup();
@@ -39,7 +39,16 @@ pub(super) fn reduce(
         let mut ways_in = gather(at, &before, &mut fate, &mut seen);
         drop_implied(&mut ways_in, &kept);
         let kind = match nodes[at as usize] {
-            DraftNode::Step(reference) => NodeKind::Step(step(reference).ok_or("a step stands in two places")?),
+            DraftNode::Step(reference, guard) => {
+                let mut step = step(reference).ok_or("a step stands in two places")?;
+                step.always = guard.map(|called| match called.map(|node| &fate[node as usize]) {
+                    // It comes before, and so it is kept already.
+                    Some(Fate::Kept(node)) => Always::IfCalled(NodeId(*node)),
+                    _ => Always::Anyway,
+                });
+                NodeKind::Step(step)
+            }
+            DraftNode::Gate(gate) => NodeKind::Gate(gates[gate as usize].clone()),
             DraftNode::Commit(change) => NodeKind::Commit { change },
             DraftNode::Junction(label) => {
                 if is_needless(at, ways_in.len(), &before, &after, &nodes) {

@@ -1,52 +1,54 @@
 //! Draws the edges between components that are wanted.
 
 use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::chain::Chain;
 use super::components::{Components, Relation};
 use super::draft::{Anchor, Draft, Label};
+use super::rolls::Rolls;
 
 /// The chains of a component's instances, by the instance's place in the component; none where an instance has none.
 pub(super) type Chains = Vec<Vec<Option<Chain>>>;
 
-/// Joins through which a component's instances are tied together, made when first needed.
-pub(super) struct Joins {
-    ahead: Vec<[Option<u32>; Anchor::COUNT]>,
-    passed: Vec<[Option<u32>; Anchor::COUNT]>,
-}
-
 /// Draws every relation: n + m edges each, however many instances the two components have.
-pub(super) fn draw(draft: &mut Draft, components: &Components<'_>, relations: &[Relation], chains: &Chains) {
-    let mut joins = Joins::new(components.list.len());
+pub(super) fn draw(
+    draft: &mut Draft,
+    components: &Components<'_>,
+    rolls: &Rolls<'_>,
+    relations: &[Relation],
+    chains: &Chains,
+) {
+    let mut joins = Joins::new(components, rolls, chains);
     for relation in relations {
         let stops = components.orders_stops(relation);
         let (tail, head) =
             if relation.strict { (Anchor::Committed, Anchor::Begin) } else { (Anchor::VerifyEnd, Anchor::StartBegin) };
+        let ends = Ends { tail, head, stops, apart: components.is_apart(relation) };
         if relation.same_target {
-            per_target(draft, components, relation, chains, (tail, head), stops);
+            per_target(draft, components, relation, chains, ends);
             continue;
         }
-        let (from, to) = (relation.from as usize, relation.to as usize);
-        let (passed, ahead) = (joins.passed(draft, chains, to, tail), joins.ahead(draft, chains, from, head));
-        draft.edge(passed, ahead);
-        if stops {
-            let passed = joins.passed(draft, chains, from, Anchor::StopEnd);
-            let ahead = joins.ahead(draft, chains, to, Anchor::StopBegin);
-            draft.edge(passed, ahead);
+        match components.common_unit(relation).map(|unit| &rolls.units[unit as usize]).filter(|unit| unit.is_split()) {
+            // Within a batch; what is in another one coexists.
+            Some(unit) => (0..unit.cells()).for_each(|cell| joins.tie(draft, relation, ends, Some(cell))),
+            None => joins.tie(draft, relation, ends, None),
         }
     }
-    joins.bridge(draft, components, chains);
+    joins.bridge(draft);
+}
+
+/// What of two components is tied together.
+#[derive(Clone, Copy)]
+struct Ends {
+    tail: Anchor,
+    head: Anchor,
+    stops: bool,
+    apart: bool,
 }
 
 /// Ties the two components' instances on each target, both sorted by target.
-fn per_target(
-    draft: &mut Draft,
-    components: &Components<'_>,
-    relation: &Relation,
-    chains: &Chains,
-    (tail, head): (Anchor, Anchor),
-    stops: bool,
-) {
+fn per_target(draft: &mut Draft, components: &Components<'_>, relation: &Relation, chains: &Chains, ends: Ends) {
     let (from, to) = (relation.from as usize, relation.to as usize);
     let (needing, needed) = (components.list[from].instances, components.list[to].instances);
     let (mut a, mut b) = (0, 0);
@@ -56,8 +58,11 @@ fn per_target(
             Ordering::Greater => b += 1,
             Ordering::Equal => {
                 if let (Some(needing), Some(needed)) = (&chains[from][a], &chains[to][b]) {
-                    connect(draft, needed.at(tail), needing.at(head));
-                    if stops {
+                    connect(draft, needed.at(ends.tail), needing.at(ends.head));
+                    if ends.apart {
+                        connect(draft, needed.at(ends.tail), needing.at(Anchor::StopBegin));
+                    }
+                    if ends.stops {
                         connect(draft, needing.at(Anchor::StopEnd), needed.at(Anchor::StopBegin));
                     }
                 }
@@ -74,44 +79,98 @@ fn connect(draft: &mut Draft, from: Option<u32>, to: Option<u32>) {
     }
 }
 
-impl Joins {
-    fn new(count: usize) -> Self {
-        Self { ahead: vec![[None; Anchor::COUNT]; count], passed: vec![[None; Anchor::COUNT]; count] }
+/// Joins through which a component's instances, all or those of one batch, are tied together; made when first needed.
+struct Joins<'a> {
+    components: &'a Components<'a>,
+    rolls: &'a Rolls<'a>,
+    chains: &'a Chains,
+    ahead: BTreeMap<Key, u32>,
+    passed: BTreeMap<Key, u32>,
+    /// The instances of a component by batch, for components that have several: found once.
+    by_cell: HashMap<u32, Vec<Vec<usize>>>,
+}
+
+/// A component, the batch if not all are meant, and where in an instance's life.
+type Key = (u32, Option<u32>, Anchor);
+
+impl<'a> Joins<'a> {
+    fn new(components: &'a Components<'a>, rolls: &'a Rolls<'a>, chains: &'a Chains) -> Self {
+        let (ahead, passed) = (BTreeMap::new(), BTreeMap::new());
+        Self { components, rolls, chains, ahead, passed, by_cell: HashMap::new() }
+    }
+
+    fn tie(&mut self, draft: &mut Draft, relation: &Relation, ends: Ends, cell: Option<u32>) {
+        let (from, to) = (relation.from, relation.to);
+        let passed = self.passed(draft, (to, cell, ends.tail));
+        let ahead = self.ahead(draft, (from, cell, ends.head));
+        draft.edge(passed, ahead);
+        if ends.apart {
+            let ahead = self.ahead(draft, (from, cell, Anchor::StopBegin));
+            draft.edge(passed, ahead);
+        }
+        if ends.stops {
+            let passed = self.passed(draft, (from, cell, Anchor::StopEnd));
+            let ahead = self.ahead(draft, (to, cell, Anchor::StopBegin));
+            draft.edge(passed, ahead);
+        }
     }
 
     /// Returns the join that opens when all of a component's instances have passed an anchor.
-    fn passed(&mut self, draft: &mut Draft, chains: &Chains, component: usize, anchor: Anchor) -> u32 {
-        *self.passed[component][anchor as usize].get_or_insert_with(|| {
-            let join = draft.junction(Label::Passed(component as u32, anchor));
-            for chain in chains[component].iter().flatten() {
-                connect(draft, chain.at(anchor), Some(join));
-            }
-            join
-        })
+    fn passed(&mut self, draft: &mut Draft, key: Key) -> u32 {
+        if let Some(join) = self.passed.get(&key) {
+            return *join;
+        }
+        let join = draft.junction(Label::Passed(key.0, key.2));
+        for chain in self.members(key) {
+            connect(draft, chain.at(key.2), Some(join));
+        }
+        self.passed.insert(key, join);
+        join
     }
 
     /// Returns the join without which none of a component's instances passes an anchor.
-    fn ahead(&mut self, draft: &mut Draft, chains: &Chains, component: usize, anchor: Anchor) -> u32 {
-        *self.ahead[component][anchor as usize].get_or_insert_with(|| {
-            let join = draft.junction(Label::Ahead(component as u32, anchor));
-            for chain in chains[component].iter().flatten() {
-                connect(draft, Some(join), chain.at(anchor));
-            }
-            join
-        })
+    fn ahead(&mut self, draft: &mut Draft, key: Key) -> u32 {
+        if let Some(join) = self.ahead.get(&key) {
+            return *join;
+        }
+        let join = draft.junction(Label::Ahead(key.0, key.2));
+        for chain in self.members(key) {
+            connect(draft, Some(join), chain.at(key.2));
+        }
+        self.ahead.insert(key, join);
+        join
     }
 
-    /// Keeps the order between what is on both sides of a component of which nothing changes.
-    fn bridge(&self, draft: &mut Draft, components: &Components<'_>, chains: &Chains) {
-        for (at, component) in components.list.iter().enumerate() {
-            if chains[at].iter().any(Option::is_some) {
+    fn members(&mut self, (component, cell, _): Key) -> Vec<Chain> {
+        let chains = &self.chains[component as usize];
+        let Some(cell) = cell else { return chains.iter().flatten().copied().collect() };
+        let staying = &self.components.list[component as usize];
+        let by_cell = self.by_cell.entry(component).or_insert_with(|| {
+            let unit = staying.unit.map(|unit| &self.rolls.units[unit as usize]);
+            let mut found = vec![Vec::new(); unit.map_or(0, |unit| unit.cells() as usize)];
+            for (at, spec) in staying.instances.iter().enumerate() {
+                if let Some(cell) = unit.and_then(|unit| unit.cell_of.get(&spec.id.target)) {
+                    found[*cell as usize].push(at);
+                }
+            }
+            found
+        });
+        by_cell.get(cell as usize).into_iter().flatten().filter_map(|at| chains[*at]).collect()
+    }
+
+    /// Keeps the order between what is on both sides of a component, or of a batch of it, of which nothing changes.
+    fn bridge(mut self, draft: &mut Draft) {
+        let keys: BTreeSet<(u32, Option<u32>)> =
+            self.ahead.keys().chain(self.passed.keys()).map(|(component, cell, _)| (*component, *cell)).collect();
+        for (component, cell) in keys {
+            if !self.members((component, cell, Anchor::Begin)).is_empty() {
                 continue;
             }
-            debug_assert!(!component.changing, "what changes has chains");
-            let (ahead, passed) = (&self.ahead[at], &self.passed[at]);
-            connect(draft, ahead[Anchor::StopBegin as usize], passed[Anchor::StopEnd as usize]);
-            for ahead in [ahead[Anchor::Begin as usize], ahead[Anchor::StartBegin as usize]] {
-                for passed in [passed[Anchor::VerifyEnd as usize], passed[Anchor::Committed as usize]] {
+            let ahead = |anchor| self.ahead.get(&(component, cell, anchor)).copied();
+            let passed = |anchor| self.passed.get(&(component, cell, anchor)).copied();
+            connect(draft, ahead(Anchor::StopBegin), passed(Anchor::StopEnd));
+            for ahead in [ahead(Anchor::Begin), ahead(Anchor::StartBegin)] {
+                for passed in [passed(Anchor::VerifyEnd), passed(Anchor::Committed)] {
                     connect(draft, ahead, passed);
                 }
             }

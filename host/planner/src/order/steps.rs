@@ -8,7 +8,7 @@ use launchway_model::{
     TargetName,
 };
 
-use super::draft::StepRef;
+use super::draft::{Source, StepRef};
 use crate::ask::ChangeSteps;
 
 /// Makes each step once.
@@ -35,13 +35,32 @@ impl<'a> StepMaker<'a> {
     pub(super) fn make(&mut self, step: StepRef) -> Option<StepNode> {
         let at = step.change.0 as usize;
         let id = &self.changes[at].id;
-        if let Some(number) = step.action {
-            let action = &mut self.steps[at].verify[number as usize];
-            let planned = action.steps[step.at as usize].take()?;
-            let key = StepKey(Arc::from(format!("{id}/verify/{}.{}", number + 1, planned.name)));
-            let owner =
-                Owner::Action { change: step.change, place: ActionPlace::Verify, action: action.action.clone() };
-            return Some(StepNode { key, owner, step: planned, only_if_changed: Vec::new() });
+        let action = match step.source {
+            Source::Own => None,
+            Source::Verify(number) => {
+                let action = &mut self.steps[at].verify[number as usize];
+                let planned = action.steps[step.at as usize].take()?;
+                Some((format!("verify/{}.{}", number + 1, planned.name), planned, ActionPlace::Verify, action, None))
+            }
+            Source::Before(number, target) => {
+                let around = &mut self.steps[at].around[number as usize];
+                let (action, target) = (around.before.as_mut()?, around.at[target as usize].clone());
+                let planned = action.steps[step.at as usize].clone()?;
+                let key = format!("before/{}.{}@{target}", number + 1, planned.name);
+                Some((key, planned, ActionPlace::Before, action, Some(target)))
+            }
+            Source::After(number, target) => {
+                let around = &mut self.steps[at].around[number as usize];
+                let (action, target) = (around.after.as_mut()?, around.at[target as usize].clone());
+                let planned = action.steps[step.at as usize].clone()?;
+                let key = format!("after/{}.{}@{target}", number + 1, planned.name);
+                Some((key, planned, ActionPlace::After, action, Some(target)))
+            }
+        };
+        if let Some((key, planned, place, action, target)) = action {
+            let key = StepKey(Arc::from(format!("{id}/{key}")));
+            let owner = Owner::Action { change: step.change, place, action: action.action.clone(), at: target };
+            return Some(StepNode { key, owner, step: planned, only_if_changed: Vec::new(), always: None });
         }
         let planned = self.steps[at].own[step.at as usize].take()?;
         // Both halves of a replacement may have steps of the same name.
@@ -50,7 +69,13 @@ impl<'a> StepMaker<'a> {
         let key = StepKey(Arc::from(format!("{id}/{prefix}{}/{}", planned.phase.as_str(), planned.name)));
         let known = self.only_if_changed.get(&step.change).filter(|_| planned.phase == Phase::Start);
         let only_if_changed = known.cloned().unwrap_or_default();
-        Some(StepNode { key, owner: Owner::Instance { change: step.change }, step: planned, only_if_changed })
+        Some(StepNode {
+            key,
+            owner: Owner::Instance { change: step.change },
+            step: planned,
+            only_if_changed,
+            always: None,
+        })
     }
 }
 

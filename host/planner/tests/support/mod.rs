@@ -19,8 +19,8 @@ use launchway_model::{
 };
 use launchway_planner::inputs::{FileProblem, FileSource, Files, Secrets};
 use launchway_planner::{
-    Desired, DictionaryFiles, ExpandInput, Expanded, PlanError, PlanInput, Planned, Restriction, expand, plan,
-    target_specs,
+    Desired, DictionaryFiles, ExpandInput, Expanded, LastTargets, PlanError, PlanInput, Planned, Restriction, expand,
+    plan, target_specs,
 };
 use serde_json::Value;
 
@@ -36,6 +36,8 @@ pub(crate) struct Project {
     pub(crate) files: TestFiles,
     pub(crate) secrets: TestSecrets,
     pub(crate) restriction: Restriction,
+    pub(crate) force: Restriction,
+    pub(crate) last_targets: LastTargets,
 }
 
 impl Project {
@@ -51,6 +53,8 @@ impl Project {
             files: TestFiles::default(),
             secrets: TestSecrets::default(),
             restriction: Restriction::default(),
+            force: Restriction::default(),
+            last_targets: LastTargets::new(),
         }
     }
 
@@ -61,6 +65,12 @@ impl Project {
 
     pub(crate) fn version(&mut self, version: &str) -> &mut Self {
         self.version = version.to_owned();
+        self
+    }
+
+    /// Adds top-level keys to the application.
+    pub(crate) fn also(&mut self, text: &str) -> &mut Self {
+        self.application.push_str(text);
         self
     }
 
@@ -93,6 +103,7 @@ impl Project {
             dictionary_files: &dictionaries,
             version: &version,
             set: &self.set,
+            last_targets: &self.last_targets,
             plugins: &self.plugins,
             files: &self.files,
         })
@@ -158,6 +169,7 @@ impl Project {
             secrets: &self.secrets,
             environment_digest: Digest::of(b"environment"),
             restrict: &self.restriction,
+            force: &self.force,
         })
     }
 }
@@ -182,13 +194,17 @@ pub(crate) fn empty_state() -> ApplicationState {
 pub(crate) fn run(state: &mut ApplicationState, plan: &Plan, run: u64, commits: impl Fn(&InstanceId) -> bool) {
     let run = RunId(run);
     let mut failed = BTreeSet::new();
+    for moved in &plan.moves {
+        let record = state.instances.remove(&moved.from).unwrap();
+        state.instances.insert(moved.to.clone(), record.renamed(&moved.to, moved.same_target));
+    }
     for (deployed, before) in plan.amendments.iter().zip(&plan.amended) {
         let record = state.instances.get_mut(&deployed.spec.id).unwrap();
         assert_eq!(record.confirmed.as_ref(), Some(before));
         record.confirmed = Some(deployed.clone());
         record.run = run;
     }
-    for change in &plan.changes {
+    for change in plan.changes.iter().filter(|change| change.kind != ChangeKind::Act) {
         if failed.contains(&change.id) {
             continue;
         }

@@ -101,6 +101,7 @@ fn steps(proposal: &Proposal) -> Vec<PlannedStep> {
 fn words(proposal: &Proposal) -> Vec<PlannedStep> {
     let words = proposal.causes.iter().filter_map(|cause| match cause {
         Cause::Subscription { word, .. } => Some(&**word),
+        Cause::Request(word) if word == "restart" => Some(word.as_str()),
         _ => None,
     });
     let words: BTreeSet<&str> = words.collect();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use launchway_model::{Cause, Diagnostics, NodeKind, Plan, Severity, Sources};
+use launchway_model::{Cause, Diagnostics, Gate, NodeKind, Plan, Severity, Sources, StepNode};
 
 /// Returns what changes and why, then the graph: each node with those it comes after.
 pub(crate) fn plan(plan: &Plan) -> String {
@@ -11,6 +11,9 @@ pub(crate) fn plan(plan: &Plan) -> String {
 
 pub(crate) fn changes(plan: &Plan) -> String {
     let mut text = String::new();
+    for moved in &plan.moves {
+        writeln!(text, "moved {} → {}", moved.from, moved.to).unwrap();
+    }
     for change in &plan.changes {
         let causes: Vec<String> = change.causes.iter().map(cause).collect();
         let dirty = if change.dirty { " dirty" } else { "" };
@@ -18,6 +21,9 @@ pub(crate) fn changes(plan: &Plan) -> String {
     }
     for id in &plan.unchanged {
         writeln!(text, "unchanged {id}").unwrap();
+    }
+    for id in &plan.omitted {
+        writeln!(text, "left out {id}").unwrap();
     }
     for deployed in &plan.amendments {
         writeln!(text, "amended {}", deployed.spec.id).unwrap();
@@ -29,11 +35,13 @@ pub(crate) fn graph(plan: &Plan) -> String {
     let mut text = String::new();
     for (at, node) in plan.nodes.iter().enumerate() {
         let what = match &node.kind {
+            NodeKind::Step(StepNode { key, always: Some(always), .. }) => format!("{key} ({always:?})"),
             NodeKind::Step(step) if step.only_if_changed.is_empty() => step.key.to_string(),
             NodeKind::Step(step) => format!("{} (if {:?} changed)", step.key, step.only_if_changed),
             NodeKind::Commit { change } => format!("commit {}", plan.change(*change).unwrap().id),
             NodeKind::Join { label } => format!("[{label}]"),
-            NodeKind::Gate(_) => "gate".to_owned(),
+            NodeKind::Gate(Gate::Approve { message }) => format!("gate: {message}"),
+            NodeKind::Gate(Gate::Bake { seconds }) => format!("gate: {seconds} s"),
         };
         let after: Vec<String> = node.after.iter().map(|node| node.0.to_string()).collect();
         let after = if after.is_empty() { String::new() } else { format!("  ← {}", after.join(" ")) };
@@ -56,6 +64,8 @@ fn cause(cause: &Cause) -> String {
         Cause::TypeChanged { from, to } => format!("type {from} → {to}"),
         Cause::TargetChanged => "target changed".to_owned(),
         Cause::Request(word) => format!("asked for: {word}"),
+        Cause::Needs(component) => format!("{component} changes"),
+        Cause::Always => "always".to_owned(),
     }
 }
 

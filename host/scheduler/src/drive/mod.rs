@@ -144,6 +144,7 @@ impl Driver {
                     let plan = self.core.plan().clone();
                     self.held.push_back((self.journal.recorded(), StepTask { plan, node, attempt, token, cancel }));
                 }
+                Command::Ask { node } => drop(self.signals.send(Signal::GateReached { node })),
                 Command::WakeAfter { node, ms } => self.timers.add(node, ms),
                 Command::Cancel { node } => {
                     if let Some(cancel) = self.cancels.get(&node) {

@@ -187,7 +187,9 @@ proptest! {
         let aborted = |record: &Arc<EventRecord>| {
             matches!(record.event, Event::StepFinished { outcome: StepOutcome::Aborted, .. })
         };
-        let all_done = !world.events.iter().any(aborted) && plan.nodes.iter().enumerate().all(|(at, node)| {
+        let abort = |record: &Arc<EventRecord>| matches!(record.event, Event::StopRequested { abort: true });
+        let broken_off = world.events.iter().any(abort) && world.events.iter().any(aborted);
+        let all_done = !broken_off && plan.nodes.iter().enumerate().all(|(at, node)| {
             !matches!(node.kind, NodeKind::Commit { .. } | NodeKind::Step(_))
                 || done(&plan, &world.events).contains(&NodeId(at as u32))
         });

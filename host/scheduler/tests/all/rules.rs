@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::support::plans::{PlanBuilder, plan};
 use crate::support::world::{changed, failed, options, unchanged};
 use launchway_model::{
-    ChangeIndex, Event, Gate, Holder, NodeId, NodeKind, Phase, Plan, PlanNode, RunOutcome, StepOutcome, Timestamp,
+    ActionPlace, Always, ChangeIndex, ChangeKind, Event, Gate, Holder, NodeId, NodeKind, Owner, Phase, Plan, PlanNode,
+    RunOutcome, StepOutcome, Timestamp,
 };
 use launchway_scheduler::{Command, Core, CoreError, Input, InvalidPlan, Limits, OnFailure, Options, StepProgress};
 
@@ -36,6 +37,7 @@ impl Run {
                 Command::Record(record) => self.seen.extend(word(&record.event)),
                 Command::Run { node, token, .. } => self.calls.push((node.0, token)),
                 Command::WakeAfter { node, ms } => self.wakes.push((node.0, ms)),
+                Command::Ask { node } => self.seen.push(format!("ask {}", node.0)),
                 Command::Cancel { node } => self.cancels.push(node.0),
                 Command::Finish(outcome) => self.seen.push(format!("end {outcome:?}")),
             }
@@ -243,7 +245,7 @@ fn gates_open_by_time_or_by_word_and_stay_shut_after_a_stop() {
     let (mut run, bake, approve) = gated();
     assert_eq!(run.wakes, [(0, 3000)]);
     run.feed(Input::Due { node: bake });
-    assert_eq!(run.news(), ["open 0"]);
+    assert_eq!(run.news(), ["open 0", "ask 1"]);
     run.feed(Input::Approve { node: approve, by: Holder { user: "bo".into(), host: "h".into(), url: None } });
     assert_eq!(run.news(), ["open 1", "dirty 0", "start 2"]);
 
@@ -269,6 +271,8 @@ fn amendments_are_recorded_once_at_the_start() {
             artifacts: Vec::new(),
             secrets: Vec::new(),
             verify: Vec::new(),
+            around: Vec::new(),
+            run: None,
             edges: Arc::default(),
             on_rollback: launchway_model::OnRollback::Run,
         },
@@ -309,4 +313,100 @@ fn news_of_steps_that_do_not_run_is_an_error() {
     assert_eq!(run.core.handle(beyond, Timestamp(2)), Err(CoreError::NotRunning(NodeId(99))));
     assert_eq!(run.core.handle(Input::Start, Timestamp(2)), Err(CoreError::Started));
     assert_eq!(run.core.state().status, launchway_model::RunStatus::Finished(RunOutcome::Done));
+}
+
+/// A step that is done elsewhere, around a change.
+fn around(builder: &mut PlanBuilder, node: NodeId, place: ActionPlace, always: Option<Always>) {
+    builder.make_action(node);
+    builder.edit(node, |step| {
+        step.always = always;
+        if let Owner::Action { place: own, .. } = &mut step.owner {
+            *own = place;
+        }
+    });
+}
+
+/// Before, the change's own step, its commit, after; and something at the very end.
+fn drained() -> (PlanBuilder, [NodeId; 4]) {
+    let mut builder = plan();
+    let change = builder.change("a", "t");
+    let before = builder.step(change, Phase::Stop, &[]);
+    let own = builder.step(change, Phase::Start, &[before]);
+    let commit = builder.commit(change, &[own]);
+    let after = builder.step(change, Phase::Verify, &[commit]);
+    around(&mut builder, before, ActionPlace::Before, None);
+    around(&mut builder, after, ActionPlace::After, Some(Always::IfCalled(before)));
+    let last = builder.change("z", "t");
+    builder.plan.changes[last.0 as usize].kind = ChangeKind::Act;
+    let last = builder.step(last, Phase::Start, &[]);
+    builder.edit(last, |step| step.always = Some(Always::Anyway));
+    (builder, [before, own, after, last])
+}
+
+#[test]
+fn what_is_done_before_is_undone_after_a_failure_and_the_end_comes_in_any_case() {
+    let (builder, [before, own, after, last]) = drained();
+    let mut run = Run::start(builder);
+    assert_eq!(run.news(), ["start 0"], "what is done elsewhere leaves the instance clean");
+    run.end(before, changed());
+    assert_eq!(run.news(), ["good 0", "dirty 0", "start 1"]);
+    run.end(own, failed());
+    assert_eq!(run.news(), ["bad 1", "start 3"]);
+    run.end(after, changed());
+    assert_eq!(run.news(), ["good 3", "start 4"], "the very end waits for all else");
+    run.end(last, changed());
+    assert_eq!(run.news(), ["good 4", "end Failed"]);
+}
+
+#[test]
+fn nothing_is_undone_that_was_not_done() {
+    let (builder, [before, ..]) = drained();
+    let mut run = Run::start(builder);
+    run.end(before, failed());
+    assert_eq!(run.news(), ["start 0", "bad 0", "skip 1 Blocked", "start 3"], "it was called, whatever came of it");
+
+    let (builder, [_, own, _, last]) = drained();
+    let mut builder = builder;
+    // Something ahead of it all fails, so that it is never called.
+    let first = builder.change("b", "t");
+    let first = builder.step(first, Phase::Start, &[]);
+    builder.plan.nodes.rotate_right(1);
+    let shift = |node: &mut NodeId| node.0 = if *node == first { 0 } else { node.0 + 1 };
+    for node in &mut builder.plan.nodes {
+        node.after.iter_mut().for_each(shift);
+        if let NodeKind::Step(step) = &mut node.kind
+            && let Some(Always::IfCalled(called)) = &mut step.always
+        {
+            shift(called);
+        }
+    }
+    builder.plan.nodes[1].after = vec![NodeId(0)];
+    let mut run = Run::start(builder);
+    run.end(NodeId(0), failed());
+    let news = run.news();
+    assert_eq!(news[..3], ["dirty 2", "start 0", "bad 0"]);
+    assert!(news.contains(&format!("skip {} Blocked", own.0 + 1)), "{news:?}");
+    assert!(news.contains(&"skip 4 Blocked".to_owned()), "{news:?}");
+    assert_eq!(news.last(), Some(&format!("start {}", last.0 + 1)));
+}
+
+#[test]
+fn a_stop_still_undoes_and_ends_and_an_abort_does_not() {
+    let (builder, [before, own, after, last]) = drained();
+    let mut run = Run::start(builder);
+    run.end(before, changed());
+    run.feed(Input::Stop);
+    run.end(own, changed());
+    assert_eq!(run.news(), ["start 0", "good 0", "dirty 0", "start 1", "stop false", "good 1", "commit 0", "start 3"]);
+    run.end(after, changed());
+    run.end(last, failed());
+    assert_eq!(run.news(), ["good 3", "start 4", "bad 4", "end Failed"], "an end that fails is a failure");
+
+    let (builder, [before, own, ..]) = drained();
+    let mut run = Run::start(builder);
+    run.end(before, changed());
+    run.feed(Input::Abort);
+    run.end(own, failed());
+    let news = run.news();
+    assert_eq!(news[4..], ["stop true", "skip 3 Stopped", "skip 4 Stopped", "bad 1", "end Stopped"], "{news:?}");
 }

@@ -28,8 +28,12 @@ pub(crate) fn plan() -> PlanBuilder {
             targets: BTreeMap::new(),
             changes: Vec::new(),
             unchanged: Vec::new(),
+            omitted: Vec::new(),
             amendments: Vec::new(),
             amended: Vec::new(),
+            moves: Vec::new(),
+            owed: Vec::new(),
+            rollouts: Vec::new(),
             nodes: Vec::new(),
         },
     }
@@ -91,6 +95,7 @@ impl PlanBuilder {
                 timeout_ms: None,
             },
             only_if_changed: Vec::new(),
+            always: None,
         };
         self.node(NodeKind::Step(step), after)
     }
@@ -125,7 +130,8 @@ impl PlanBuilder {
                 secrets: Vec::new(),
             };
             let change = step.owner.change();
-            step.owner = Owner::Action { change, place: ActionPlace::Verify, action: Arc::new(action) };
+            let action = Arc::new(action);
+            step.owner = Owner::Action { change, place: ActionPlace::Verify, action, at: None };
         });
     }
 

@@ -76,6 +76,8 @@ pub(crate) fn deployed(id: &InstanceId, at: &str) -> Arc<Deployed> {
             artifacts: Vec::new(),
             secrets: Vec::new(),
             verify: Vec::new(),
+            around: Vec::new(),
+            run: None,
             edges: Arc::default(),
             on_rollback: OnRollback::Run,
         },
@@ -104,8 +106,12 @@ pub(crate) fn plan(state: &ApplicationState, to: &str, changes: &[(InstanceId, O
         targets: BTreeMap::new(),
         changes: Vec::new(),
         unchanged: Vec::new(),
+        omitted: Vec::new(),
         amendments: Vec::new(),
         amended: Vec::new(),
+        moves: Vec::new(),
+        owed: Vec::new(),
+        rollouts: Vec::new(),
         nodes: Vec::new(),
     };
     for (id, desired) in changes {
@@ -141,6 +147,7 @@ fn step_node(id: &InstanceId, change: ChangeIndex) -> StepNode {
             timeout_ms: None,
         },
         only_if_changed: Vec::new(),
+        always: None,
     }
 }
 
