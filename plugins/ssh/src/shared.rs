@@ -40,7 +40,8 @@ impl Ownership {
 
     /// Runs a script of ours, quietly, as the user who writes; fails if it does.
     pub(crate) fn script(&self, context: &Context<'_>, script: &str, words: &[&str]) -> Result<Output, Failure> {
-        let command = Command::script(script).args(words.iter().copied()).as_user(self.as_user.as_deref()).quiet();
+        let script = [include_str!("scripts/lib.sh"), script].concat();
+        let command = Command::script(&script).args(words.iter().copied()).as_user(self.as_user.as_deref()).quiet();
         let output = context.exec(&command)?;
         match said_by_script(&output) {
             Some(message) => Err(Failure::target(message)),
@@ -52,7 +53,7 @@ impl Ownership {
 /// The text of a script of ours, from `scripts/`.
 macro_rules! script {
     ($name:literal) => {
-        concat!(include_str!("scripts/lib.sh"), include_str!(concat!("scripts/", $name, ".sh")))
+        include_str!(concat!("scripts/", $name, ".sh"))
     };
 }
 pub(crate) use script;
