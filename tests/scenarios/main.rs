@@ -8,5 +8,6 @@ mod order;
 mod output;
 mod rollback;
 mod scale;
+mod services;
 mod site;
 mod trouble;

@@ -17,6 +17,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/sudo", "sudo"),
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/unzip", "unzip"),
+    ("/usr/bin/systemctl", "systemd"),
 ];
 
 /// Installs the WebAssembly target and the Debian packages; says what it did and what it could not do.
