@@ -1,5 +1,7 @@
 //! Why there is no plan.
 
+use std::sync::Arc;
+
 use launchway_model::{Diagnostic, Diagnostics, InstanceId, KindRef, PluginName, closest};
 
 use crate::inputs::PluginError;
@@ -30,6 +32,9 @@ pub enum PlanError {
     /// Two components own one path on one target.
     #[error("{first} and {second} both write `{path}`")]
     TwoWriters { first: InstanceId, second: InstanceId, path: String },
+    /// One owns all there is in a path, and another one writes into it.
+    #[error("{owner} replaces all there is in `{tree}`, where {writer} writes `{path}`")]
+    WriterInTree { owner: InstanceId, tree: String, writer: InstanceId, path: String, switch: Option<Arc<str>> },
     /// A path changes hands between two that stay, one of which waits for the other with everything.
     #[error("{from} gives up a path that {to} takes, and one of them comes after all of the other")]
     PathChangesHands { from: InstanceId, to: InstanceId },
@@ -52,6 +57,11 @@ impl PlanError {
             Self::Restriction(error) => error.hint.clone(),
             Self::Cycle(_) => Some("remove one of these edges".to_owned()),
             Self::TwoWriters { .. } => Some("give one of them another path, or other targets".to_owned()),
+            Self::WriterInTree { owner, switch: Some(switch), .. } => Some(format!(
+                "give one of them another path, or other targets, or set `{switch}: false` on `{}`",
+                owner.component
+            )),
+            Self::WriterInTree { .. } => Some("give one of them another path, or other targets".to_owned()),
             Self::PathChangesHands { .. } => {
                 Some("do it in two deployments: the first one gives the path up, the second one takes it".to_owned())
             }
@@ -78,7 +88,7 @@ impl PlanError {
             Self::EmptyRecord { .. } => "empty-record",
             Self::Restriction(_) => "no-match",
             Self::Cycle(_) => "cycle",
-            Self::TwoWriters { .. } => "two-writers",
+            Self::TwoWriters { .. } | Self::WriterInTree { .. } => "two-writers",
             Self::PathChangesHands { .. } => "path-changes-hands",
             Self::Broken(_) => "internal",
         }

@@ -6,6 +6,7 @@
 
 mod ask;
 mod check;
+mod claims;
 mod desired;
 mod diff;
 mod edges;

@@ -20,6 +20,7 @@ pub(crate) struct Properties {
     /// its file name says, or else its first bytes.
     artifact: ArtifactName,
     /// The folder for the releases: `releases/<version>-<digest>`, and `current`, a link to one of them.
+    #[cfg_attr(not(target_family = "wasm"), schemars(extend("writes" = { "below": ["releases", "current"] })))]
     path: OwnedPath,
     /// How many releases stay, the current one included.
     #[serde(default = "default_keep")]

@@ -16,6 +16,7 @@ pub(crate) struct Mirror;
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// Where the tree goes. Missing folders on the way are created.
+    #[cfg_attr(not(target_family = "wasm"), schemars(extend("writes" = { "tree": "exact" })))]
     path: OwnedPath,
     /// A folder of the project.
     directory: Directory,
