@@ -8,7 +8,7 @@ use launchway_model::config::Extent;
 use launchway_model::{InstanceId, InstanceSpec, TargetName};
 use serde_json::Value;
 
-use crate::error::PlanError;
+use crate::error::{PlanError, WriterInTree};
 use crate::kinds::Kinds;
 
 /// A path that an instance owns.
@@ -99,13 +99,14 @@ fn check(sorted: &[Claim<'_>]) -> Result<(), PlanError> {
         while trees.pop_if(|tree| tree.owner.target != *target || !is_in(&claim.path, &tree.path)).is_some() {}
         // A tree further out either has the same owner or was refused before.
         if let Some(tree) = trees.last().filter(|tree| tree.owner != claim.owner) {
-            return Err(PlanError::WriterInTree {
+            let error = WriterInTree {
                 owner: tree.owner.clone(),
                 tree: tree.path.clone().into_owned(),
                 writer: claim.owner.clone(),
                 path: claim.path.clone().into_owned(),
                 switch: tree.switch.clone(),
-            });
+            };
+            return Err(PlanError::WriterInTree(Box::new(error)));
         }
         if claim.tree {
             trees.push(claim);

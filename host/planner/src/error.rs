@@ -33,14 +33,26 @@ pub enum PlanError {
     #[error("{first} and {second} both write `{path}`")]
     TwoWriters { first: InstanceId, second: InstanceId, path: String },
     /// One owns all there is in a path, and another one writes into it.
-    #[error("{owner} replaces all there is in `{tree}`, where {writer} writes `{path}`")]
-    WriterInTree { owner: InstanceId, tree: String, writer: InstanceId, path: String, switch: Option<Arc<str>> },
+    #[error(transparent)]
+    WriterInTree(Box<WriterInTree>),
     /// A path changes hands between two that stay, one of which waits for the other with everything.
     #[error("{from} gives up a path that {to} takes, and one of them comes after all of the other")]
     PathChangesHands { from: InstanceId, to: InstanceId },
     /// A bug: the finished plan breaks a rule.
     #[error("the planner made a plan that breaks a rule: {0}")]
     Broken(String),
+}
+
+/// One owns all there is in a path, and another one writes into it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{owner} replaces all there is in `{tree}`, where {writer} writes `{path}`")]
+pub struct WriterInTree {
+    pub owner: InstanceId,
+    pub tree: String,
+    pub writer: InstanceId,
+    pub path: String,
+    /// The property that makes it so.
+    pub switch: Option<Arc<str>>,
 }
 
 impl PlanError {
@@ -57,11 +69,11 @@ impl PlanError {
             Self::Restriction(error) => error.hint.clone(),
             Self::Cycle(_) => Some("remove one of these edges".to_owned()),
             Self::TwoWriters { .. } => Some("give one of them another path, or other targets".to_owned()),
-            Self::WriterInTree { owner, switch: Some(switch), .. } => Some(format!(
-                "give one of them another path, or other targets, or set `{switch}: false` on `{}`",
-                owner.component
-            )),
-            Self::WriterInTree { .. } => Some("give one of them another path, or other targets".to_owned()),
+            Self::WriterInTree(error) => {
+                let switch = error.switch.as_ref();
+                let switch = switch.map(|name| format!(", or set `{name}: false` on `{}`", error.owner.component));
+                Some(format!("give one of them another path, or other targets{}", switch.unwrap_or_default()))
+            }
             Self::PathChangesHands { .. } => {
                 Some("do it in two deployments: the first one gives the path up, the second one takes it".to_owned())
             }
@@ -88,7 +100,7 @@ impl PlanError {
             Self::EmptyRecord { .. } => "empty-record",
             Self::Restriction(_) => "no-match",
             Self::Cycle(_) => "cycle",
-            Self::TwoWriters { .. } | Self::WriterInTree { .. } => "two-writers",
+            Self::TwoWriters { .. } | Self::WriterInTree(_) => "two-writers",
             Self::PathChangesHands { .. } => "path-changes-hands",
             Self::Broken(_) => "internal",
         }

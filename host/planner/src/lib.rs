@@ -24,7 +24,7 @@ mod suggest;
 
 pub use check::check;
 pub use desired::{Desired, target_specs};
-pub use error::PlanError;
+pub use error::{PlanError, WriterInTree};
 pub use expand::{DictionaryFiles, ExpandInput, Expanded, expand};
 pub use lint::{Fault, lint};
 pub use plan::{PlanInput, Planned, plan, plan_digest};
