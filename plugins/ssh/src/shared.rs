@@ -1,7 +1,8 @@
 //! What several kinds have in common.
 
 use launchway_sdk::{
-    Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Pairs, Problem, Run, Text,
+    Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Pairs, Problem, Run, Setting, Span, Step,
+    Text,
 };
 
 /// As whom a path is written, and whose it is then.
@@ -48,6 +49,12 @@ impl Ownership {
             None => output.check("the target's shell"),
         }
     }
+}
+
+/// Bounds each step; without a limit of its own the host's holds.
+pub(crate) fn within(timeout: Option<Setting<Span>>, steps: Vec<Step>) -> Vec<Step> {
+    let timeout = timeout.map(|timeout| timeout.duration());
+    steps.into_iter().map(|step| step.timeout(timeout)).collect()
 }
 
 /// The text of a script of ours, from `scripts/`.
