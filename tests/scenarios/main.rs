@@ -6,6 +6,7 @@ mod interruption;
 mod names;
 mod order;
 mod output;
+mod plugins;
 mod rollback;
 mod scale;
 mod services;
