@@ -15,6 +15,7 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/sbin/ip", "iproute2"),
     ("/usr/bin/python3", "python3"),
     ("/usr/bin/sudo", "sudo"),
+    ("/usr/bin/doas", "doas"),
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/unzip", "unzip"),
     ("/usr/bin/systemctl", "systemd"),
