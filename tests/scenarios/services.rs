@@ -1,6 +1,6 @@
 //! Services that systemd starts with the machine, asked of the real `systemctl`.
 
-use launchway_harness::{Project, Sandbox, requires};
+use launchway_harness::{Project, Sandbox, requires, skip};
 use serde_json::json;
 
 /// Nothing boots on these hosts: what is enabled lies in links, which the real one makes, and units are always up.
@@ -19,7 +19,7 @@ const UNIT: &str = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=multi-us
 #[test]
 fn what_starts_with_the_machine_is_what_is_deployed() {
     if let Some(why) = Sandbox::obstacle() {
-        return eprintln!("skipped: {why}");
+        return skip(&why);
     }
     if requires(&["/usr/bin/systemctl"]).is_some() {
         return;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use launchway_harness::{Project, Sandbox};
+use launchway_harness::{Project, Sandbox, skip};
 use serde_json::{Value, json};
 
 use crate::site::{Journal, Site};
@@ -151,7 +151,7 @@ components:
 #[test]
 fn a_host_that_falls_silent_is_noticed() {
     if let Some(why) = Sandbox::obstacle() {
-        return eprintln!("skipped: {why}");
+        return skip(&why);
     }
     let sandbox = Sandbox::start(2).expect("the hosts start");
     let project = Project::new().expect("the binary is there").inside(&sandbox);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use launchway_model::{Escalation, EscalationMethod, Failure, Fault, SecretName, TargetSpec};
 use launchway_runtime::{Command, Exit, FileOptions, Source};
 
-use crate::support::{SECRET_VALUE, World, am_root, is_running, on_both, secret, sh, until};
+use crate::support::{SECRET_VALUE, World, am_root, is_running, on_both, secret, sh, skip, until};
 
 fn world_with(world: World, method: EscalationMethod) -> World {
     World { escalation: Escalation { method, password: None }, ..world }
@@ -22,7 +22,7 @@ fn as_user(user: &str, line: &str) -> Command {
 fn can(program: &str) -> bool {
     let there = Path::new("/usr/bin").join(program).exists();
     if !(am_root() && there) {
-        eprintln!("skipped: needs root and {program}");
+        skip(&format!("needs root and {program}"));
     }
     am_root() && there
 }
