@@ -210,6 +210,7 @@ pub(crate) enum SchemaOf {
 
 #[derive(Args, Debug)]
 pub(crate) struct CompletionsArgs {
+    /// For which shell
     #[arg(value_enum)]
     pub shell: Shell,
 }
@@ -220,6 +221,7 @@ pub(crate) enum PluginCommand {
     List,
     /// Describe a plugin: its types and their properties
     Info {
+        /// The plugin's name, such as `ssh`
         #[arg(value_name = "NAME")]
         name: String,
     },
