@@ -340,7 +340,7 @@ impl Properties {
 
     fn systemd_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let usable = |c: char| c.is_ascii_alphanumeric() || ":_.\\@-".contains(c);
+        let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '.' | '\\' | '@' | '-');
         match &self.unit {
             None => problems.push(Problem::new("", "`unit` is missing: which one does systemd run?")),
             Some(unit) if unit.is_empty() || unit.starts_with('-') || !unit.chars().all(usable) => {

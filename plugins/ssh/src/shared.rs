@@ -41,7 +41,7 @@ impl Ownership {
 
     /// Runs a script of ours, quietly, as the user who writes; fails if it does.
     pub(crate) fn script(&self, context: &Context<'_>, script: &str, words: &[&str]) -> Result<Output, Failure> {
-        let script = [include_str!("scripts/lib.sh"), script].concat();
+        let script = String::from(include_str!("scripts/lib.sh")) + script;
         let command = Command::script(&script).args(words.iter().copied()).as_user(self.as_user.as_deref()).quiet();
         let output = context.exec(&command)?;
         match said_by_script(&output) {
