@@ -147,6 +147,17 @@ components:
     panic!("the command still runs");
 }
 
+#[test]
+fn a_step_that_takes_longer_than_its_timeout_says_what_gives_it_more_time() {
+    let Some(site) = Site::new(1) else { return };
+    // The way to the host and back takes longer than that.
+    site.application(&ONE_FILE.replace("content: text", "content: text, timeout: 1ms"));
+    let output = site.run(&["deploy", "--yes"]).exits(3).says("timed out after");
+    output.says("if its type has a `timeout`, that gives it more time");
+    site.application(ONE_FILE);
+    site.run(&["deploy", "--yes"]).exits(0);
+}
+
 /// A host with its own network can vanish without a word, which a server on loopback can't.
 #[test]
 fn a_host_that_falls_silent_is_noticed() {
