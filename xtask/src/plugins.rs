@@ -16,7 +16,7 @@ use crate::{process, workspace};
 use stamp::Stamp;
 
 /// The plugins that come with Launchway.
-const PLUGINS: &[&str] = &["health", "ssh"];
+const PLUGINS: &[&str] = &["haproxy", "health", "ssh"];
 
 /// How big a component of ours may be, in bytes: 250 KiB.
 const SIZE_LIMIT: usize = 250 * 1024;

@@ -1,14 +1,12 @@
 //! `health/command`: a command on the target ends as it should.
 
 use launchway_sdk::{
-    Command, Context, Exit, Failure, Kind, Outcome, Pairs, Problem, Proposal, Run, RunRule, Setting, Span, Step, Text,
-    Usage,
+    Command, Context, Exit, Failure, Kind, Outcome, Pairs, Patience, Problem, Proposal, Report, Run, RunRule, Step,
+    Text, Try, Usage, user_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
-
-use crate::patience::{Patience, Try, default_deadline, default_interval, default_successes, default_timeout};
 
 pub(crate) struct CommandCheck;
 
@@ -33,22 +31,8 @@ pub(crate) struct Properties {
     /// Run as this user.
     #[serde(rename = "as")]
     as_user: Option<String>,
-    /// How many failed tries are forgiven; as many as fit into the deadline if not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retries: Option<Setting<u32>>,
-    /// How long to wait between two tries.
-    #[serde(default = "default_interval")]
-    interval: Setting<Span>,
-    /// How many good runs in a row it takes.
-    #[serde(default = "default_successes")]
-    #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1)))]
-    successes: Setting<u32>,
-    /// How long it may take in total.
-    #[serde(default = "default_deadline")]
-    deadline: Setting<Span>,
-    /// How long one try may take.
-    #[serde(default = "default_timeout")]
-    timeout: Setting<Span>,
+    #[serde(flatten)]
+    patience: Patience,
 }
 
 impl Kind for CommandCheck {
@@ -64,37 +48,28 @@ impl Kind for CommandCheck {
         if properties.cwd.as_deref().is_some_and(|cwd| !cwd.starts_with('/')) {
             problems.push(Problem::new("/cwd", "the folder must be an absolute path"));
         }
-        problems.extend(properties.patience().problems());
+        problems.extend(user_problems("/as", properties.as_user.as_deref()));
+        problems.extend(properties.patience.problems());
         problems
     }
 
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let properties = &proposal.instance().properties;
-        Ok(properties.patience().step(proposal, format!("Check by {}", properties.run)))
+        Ok(properties.patience.step(proposal, format!("Check by {}", properties.run)))
     }
 
     fn apply(context: &Context<'_>, check: Properties) -> Result<Outcome, Failure> {
-        check.patience().first(context, || check.run(context))
+        check.patience.first(context, || check.run(context))
     }
 
     fn poll(context: &Context<'_>, check: Properties, token: &str) -> Result<Outcome, Failure> {
-        check.patience().next(context, token, || check.run(context))
+        check.patience.next(context, token, || check.run(context))
     }
 }
 
 impl Properties {
-    fn patience(&self) -> Patience {
-        Patience {
-            retries: self.retries.map(|retries| retries.0),
-            interval: self.interval.0,
-            successes: self.successes.0,
-            deadline: self.deadline.0,
-            timeout: self.timeout.0,
-        }
-    }
-
     fn run(&self, context: &Context<'_>) -> Try {
-        let timeout = Some(self.timeout.duration());
+        let timeout = Some(self.patience.timeout().duration());
         let output = context.exec(&Command {
             env: self.env.to_vec(),
             cwd: self.cwd.clone(),
@@ -104,10 +79,10 @@ impl Properties {
             Exit::Code(code) if *code != self.exit => format!("exited with {code} instead of {}", self.exit),
             Exit::Code(code) => match &self.contains {
                 Some(text) if !output.stdout.contains(text.as_str()) => format!("printed no `{text}`"),
-                _ => return Ok(format!("exited with {code}")),
+                _ => return Ok(Report::new(format!("exited with {code}"))),
             },
             Exit::Signal(signal) => format!("was killed by signal {signal}"),
-            Exit::TimedOut => format!("did not end within {}", self.timeout.0),
+            Exit::TimedOut => format!("did not end within {}", self.patience.timeout()),
         };
         Err(Failure::tool(message).detail(output.said()))
     }

@@ -1,7 +1,8 @@
 //! `health/http`: an HTTP endpoint answers as it should.
 
 use launchway_sdk::{
-    Context, Failure, Kind, Outcome, Pairs, Problem, Proposal, Request, RunRule, Setting, Span, Step, Text, Tls, Usage,
+    Context, Failure, Kind, Outcome, Pairs, Patience, Problem, Proposal, Report, Request, RunRule, Setting, Step, Text,
+    Tls, Try, Usage,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
@@ -9,7 +10,6 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use crate::answer::{Expectation, Statuses};
-use crate::patience::{Patience, Try, default_deadline, default_interval, default_successes, default_timeout};
 
 pub(crate) struct HttpCheck;
 
@@ -48,22 +48,8 @@ pub(crate) struct Properties {
     /// From where to ask: from the machine that runs Launchway, or from the target's network.
     #[serde(default)]
     from: Side,
-    /// How many failed tries are forgiven; as many as fit into the deadline if not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retries: Option<Setting<u32>>,
-    /// How long to wait between two tries.
-    #[serde(default = "default_interval")]
-    interval: Setting<Span>,
-    /// How many good answers in a row it takes.
-    #[serde(default = "default_successes")]
-    #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1)))]
-    successes: Setting<u32>,
-    /// How long it may take in total.
-    #[serde(default = "default_deadline")]
-    deadline: Setting<Span>,
-    /// How long one try may take.
-    #[serde(default = "default_timeout")]
-    timeout: Setting<Span>,
+    #[serde(flatten)]
+    patience: Patience,
 }
 
 fn default_method() -> String {
@@ -173,42 +159,32 @@ impl Kind for HttpCheck {
             let problem = Problem::new(format!("/json/{}", escaped(pointer)), "a JSON Pointer begins with `/`");
             problems.push(problem.hint(format!("write `/{pointer}`")));
         }
-        problems.extend(properties.patience().problems());
+        problems.extend(properties.patience.problems());
         problems
     }
 
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let properties = &proposal.instance().properties;
-        Ok(properties.patience().step(proposal, format!("Check {}", properties.url)))
+        Ok(properties.patience.step(proposal, format!("Check {}", properties.url)))
     }
 
     fn apply(context: &Context<'_>, check: Properties) -> Result<Outcome, Failure> {
-        check.patience().first(context, || check.ask(context))
+        check.patience.first(context, || check.ask(context))
     }
 
     fn poll(context: &Context<'_>, check: Properties, token: &str) -> Result<Outcome, Failure> {
-        check.patience().next(context, token, || check.ask(context))
+        check.patience.next(context, token, || check.ask(context))
     }
 }
 
 impl Properties {
-    fn patience(&self) -> Patience {
-        Patience {
-            retries: self.retries.map(|retries| retries.0),
-            interval: self.interval.0,
-            successes: self.successes.0,
-            deadline: self.deadline.0,
-            timeout: self.timeout.0,
-        }
-    }
-
     fn ask(&self, context: &Context<'_>) -> Try {
         let response = context.send(&Request {
             method: self.method.clone(),
             url: self.url.clone(),
             headers: self.headers.to_vec(),
             body: self.body.as_ref().map(|body| body.as_bytes().to_vec()),
-            timeout: Some(self.timeout.duration()),
+            timeout: Some(self.patience.timeout().duration()),
             redirects: u32::from(self.redirects.0),
             tls: Tls { authorities: self.tls.ca.clone(), insecure: self.tls.insecure },
             from: self.from.vantage(),
@@ -220,7 +196,7 @@ impl Properties {
             json: &self.json,
         };
         expectation.check(&response)?;
-        Ok(format!("answered {}", response.status))
+        Ok(Report::new(format!("answered {}", response.status)))
     }
 }
 

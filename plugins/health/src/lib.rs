@@ -6,7 +6,6 @@
 mod answer;
 mod command;
 mod http;
-mod patience;
 mod tcp;
 
 launchway_sdk::plugin! {

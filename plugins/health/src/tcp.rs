@@ -1,12 +1,11 @@
 //! `health/tcp`: something takes connections.
 
-use launchway_sdk::{Context, Failure, Kind, Outcome, Problem, Proposal, RunRule, Setting, Span, Step, Usage};
+use launchway_sdk::{Context, Failure, Kind, Outcome, Patience, Problem, Proposal, Report, RunRule, Step, Try, Usage};
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::http::Side;
-use crate::patience::{Patience, Try, default_deadline, default_interval, default_successes, default_timeout};
 
 pub(crate) struct TcpCheck;
 
@@ -21,22 +20,8 @@ pub(crate) struct Properties {
     /// From where to connect: from the machine that runs Launchway, or from the target's network.
     #[serde(default)]
     from: Side,
-    /// How many failed tries are forgiven; as many as fit into the deadline if not given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retries: Option<Setting<u32>>,
-    /// How long to wait between two tries.
-    #[serde(default = "default_interval")]
-    interval: Setting<Span>,
-    /// How many connections in a row it takes.
-    #[serde(default = "default_successes")]
-    #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1)))]
-    successes: Setting<u32>,
-    /// How long it may take in total.
-    #[serde(default = "default_deadline")]
-    deadline: Setting<Span>,
-    /// How long one try may take.
-    #[serde(default = "default_timeout")]
-    timeout: Setting<Span>,
+    #[serde(flatten)]
+    patience: Patience,
 }
 
 impl Kind for TcpCheck {
@@ -48,7 +33,7 @@ impl Kind for TcpCheck {
     const RUN: RunRule = RunRule::WithNeeds;
 
     fn validate(properties: &Properties) -> Vec<Problem> {
-        let mut problems = properties.patience().problems();
+        let mut problems = properties.patience.problems();
         let address = &properties.address;
         if address.is_empty() || address.starts_with('-') || address.chars().any(|c| c.is_control() || c == ' ') {
             problems.push(Problem::new("/address", "this is no host name or address"));
@@ -60,31 +45,21 @@ impl Kind for TcpCheck {
         let properties = &proposal.instance().properties;
         let Properties { address, port, .. } = properties;
         let summary = format!("Check that {address} takes connections at port {port}");
-        Ok(properties.patience().step(proposal, summary))
+        Ok(properties.patience.step(proposal, summary))
     }
 
     fn apply(context: &Context<'_>, check: Properties) -> Result<Outcome, Failure> {
-        check.patience().first(context, || check.connect(context))
+        check.patience.first(context, || check.connect(context))
     }
 
     fn poll(context: &Context<'_>, check: Properties, token: &str) -> Result<Outcome, Failure> {
-        check.patience().next(context, token, || check.connect(context))
+        check.patience.next(context, token, || check.connect(context))
     }
 }
 
 impl Properties {
-    fn patience(&self) -> Patience {
-        Patience {
-            retries: self.retries.map(|retries| retries.0),
-            interval: self.interval.0,
-            successes: self.successes.0,
-            deadline: self.deadline.0,
-            timeout: self.timeout.0,
-        }
-    }
-
     fn connect(&self, context: &Context<'_>) -> Try {
-        context.connect(&self.address, self.port, self.timeout.duration(), self.from.vantage())?;
-        Ok(format!("{}:{} takes connections", self.address, self.port))
+        context.connect(&self.address, self.port, self.patience.timeout().duration(), self.from.vantage())?;
+        Ok(Report::new(format!("{}:{} takes connections", self.address, self.port)))
     }
 }

@@ -2,13 +2,13 @@
 
 use launchway_sdk::{
     Change, Command, Context, Exit, Failure, Instance, Kind, Outcome, Output, Pairs, Phase, Problem, Proposal, Report,
-    ResourceResult, ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict,
+    ResourceResult, ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict, user_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::shared::{check_cwd, check_env, check_run, check_user};
+use crate::shared::{check_cwd, check_env, check_run};
 
 pub(crate) struct RunCommand;
 
@@ -58,7 +58,7 @@ impl Kind for RunCommand {
         check_run(&mut problems, "/undo", properties.undo.as_ref());
         check_env(&mut problems, &properties.env);
         check_cwd(&mut problems, properties.cwd.as_deref());
-        check_user(&mut problems, "/as", properties.as_user.as_deref());
+        problems.extend(user_problems("/as", properties.as_user.as_deref()));
         if properties.creates.as_deref().is_some_and(|path| !path.starts_with('/')) {
             problems.push(Problem::new("/creates", "the path must be absolute"));
         }

@@ -3,6 +3,7 @@
 use launchway_sdk::{
     Cause, Change, Command, Context, Failure, FileOptions, Instance, Kind, Outcome, Pairs, Phase, Problem, ProjectFile,
     Proposal, Report, ResourceResult, ResourceStatus, Run, Setting, Source, Span, Step, Template, Text, Usage,
+    user_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
@@ -10,7 +11,7 @@ use serde::Deserialize;
 
 use crate::service_command::Commands;
 use crate::service_systemd::Systemd;
-use crate::shared::{check_cwd, check_env, check_run, check_user, remove_file};
+use crate::shared::{check_cwd, check_env, check_run, remove_file};
 use crate::waiting::Patience;
 
 pub(crate) struct Service;
@@ -133,7 +134,7 @@ impl Kind for Service {
             Provider::Systemd => properties.systemd_problems(),
             Provider::Command => properties.command_problems(),
         };
-        check_user(&mut problems, "/as", properties.as_user.as_deref());
+        problems.extend(user_problems("/as", properties.as_user.as_deref()));
         problems
     }
 

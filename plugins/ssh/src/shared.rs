@@ -2,7 +2,7 @@
 
 use launchway_sdk::{
     Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Pairs, Problem, Run, Setting, Span, Step,
-    Text,
+    Text, user_problems,
 };
 
 /// As whom a path is written, and whose it is then.
@@ -35,7 +35,7 @@ impl Ownership {
     /// Adds what is wrong with it.
     pub(crate) fn check(&self, problems: &mut Vec<Problem>) {
         for (at, name) in [("/owner", &self.owner), ("/group", &self.group), ("/as", &self.as_user)] {
-            check_user(problems, at, name.as_deref());
+            problems.extend(user_problems(at, name.as_deref()));
         }
     }
 
@@ -70,21 +70,6 @@ fn said_by_script(output: &Output) -> Option<&str> {
     const GAVE_UP: i32 = 90;
     let mut lines = output.stderr.lines().filter(|line| !line.trim().is_empty());
     lines.next_back().filter(|_| output.exit == Exit::Code(GAVE_UP))
-}
-
-/// Adds what is wrong with a user's or group's name.
-pub(crate) fn check_user(problems: &mut Vec<Problem>, at: &str, name: Option<&str>) {
-    let Some(name) = name else { return };
-    let message = if name.is_empty() {
-        "a name can't be empty"
-    } else if name.starts_with('-') {
-        "a name can't begin with `-`"
-    } else if name.chars().any(|c| c.is_control() || c.is_whitespace() || c == ':' || c == '/') {
-        "a name can't contain blanks, `:` or `/`"
-    } else {
-        return;
-    };
-    problems.push(Problem::new(at, message));
 }
 
 /// Adds what is wrong with a command.
@@ -149,14 +134,6 @@ mod tests {
         let mut all = Vec::new();
         check(&mut all);
         all.len()
-    }
-
-    #[test]
-    fn names_that_could_be_options_are_refused() {
-        for name in ["", "-R", "a b", "a:b", "a\nb", "a/b"] {
-            assert_eq!(problems(|all| check_user(all, "/owner", Some(name))), 1, "{name:?}");
-        }
-        assert_eq!(problems(|all| check_user(all, "/owner", Some("www-data"))), 0);
     }
 
     #[test]

@@ -7,7 +7,8 @@ use serde::de::DeserializeOwned;
 use crate::json::{JsonError, from_json};
 use crate::wire;
 use crate::{
-    Artifact, Command, Failure, FileOptions, FileStatus, Level, Output, Request, Response, Source, Vantage, Written,
+    Artifact, Command, Failure, FileOptions, FileStatus, Level, Output, Request, Response, Source, Text, Vantage,
+    Written,
 };
 
 /// The world as a step sees it: the host's imports in a component, a script or a shell in a test.
@@ -16,6 +17,10 @@ pub trait Host {
     fn progress(&self, fraction: Option<f32>, message: &str);
     fn elapsed(&self) -> Duration;
     fn exec(&self, command: &Command) -> Result<Output, Failure>;
+    /// Runs a command that holds no secret: in a component this way opens none, and does not import how.
+    fn exec_plain(&self, command: &Command) -> Result<Output, Failure> {
+        self.exec(command)
+    }
     fn put(&self, source: &Source, path: &str, options: &FileOptions) -> Result<Written, Failure>;
     fn read(&self, path: &str, limit: u64, as_user: Option<&str>) -> Result<Option<Vec<u8>>, Failure>;
     fn stat(&self, path: &str, as_user: Option<&str>) -> Result<Option<FileStatus>, Failure>;
@@ -98,6 +103,14 @@ impl<'a> Context<'a> {
     /// Runs a command to its end.
     pub fn exec(&self, command: &Command) -> Result<Output, Failure> {
         self.host.exec(command)
+    }
+
+    /// Runs a command without secrets to its end. A plugin that runs no others need not ask for the capability `secrets`.
+    pub fn exec_plain(&self, command: &Command) -> Result<Output, Failure> {
+        if command.texts().any(Text::has_secrets) {
+            return Err(Failure::plugin("a command with a secret has to be run as one"));
+        }
+        self.host.exec_plain(command)
     }
 
     /// Puts a file in place atomically, unless it is there already.

@@ -54,6 +54,11 @@ impl Command {
         self.quiet = true;
         self
     }
+
+    /// Returns what may hold secrets.
+    pub(crate) fn texts(&self) -> impl Iterator<Item = &Text> {
+        self.env.iter().map(|(_, text)| text).chain([&self.stdin])
+    }
 }
 
 impl Output {

@@ -26,18 +26,11 @@ impl Host for ComponentHost {
     }
 
     fn exec(&self, command: &Command) -> Result<Output, Failure> {
-        let handles = Handles::open(command.env.iter().map(|(_, text)| text).chain([&command.stdin]))?;
-        let variable =
-            |(name, text): &(String, Text)| target::Variable { name: name.clone(), value: handles.parts(text) };
-        target::exec(&target::Command {
-            argv: command.argv.clone(),
-            env: command.env.iter().map(variable).collect(),
-            cwd: command.cwd.clone(),
-            stdin: handles.parts(&command.stdin),
-            as_user: command.as_user.clone(),
-            timeout_ms: command.timeout.map(millis),
-            quiet: command.quiet,
-        })
+        Handles::open(command.texts())?.exec(command)
+    }
+
+    fn exec_plain(&self, command: &Command) -> Result<Output, Failure> {
+        Handles(Vec::new()).exec(command)
     }
 
     fn put(&self, source: &Source, path: &str, options: &FileOptions) -> Result<Written, Failure> {
@@ -102,6 +95,19 @@ impl Handles {
             }
         };
         text.parts().iter().filter_map(part).collect()
+    }
+
+    fn exec(&self, command: &Command) -> Result<Output, Failure> {
+        let variable = |(name, text): &(String, Text)| target::Variable { name: name.clone(), value: self.parts(text) };
+        target::exec(&target::Command {
+            argv: command.argv.clone(),
+            env: command.env.iter().map(variable).collect(),
+            cwd: command.cwd.clone(),
+            stdin: self.parts(&command.stdin),
+            as_user: command.as_user.clone(),
+            timeout_ms: command.timeout.map(millis),
+            quiet: command.quiet,
+        })
     }
 
     fn request(&self, request: &Request) -> http::Request<'_> {

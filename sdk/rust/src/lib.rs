@@ -18,6 +18,7 @@ mod json;
 mod kind;
 mod pairs;
 mod path;
+mod patience;
 mod plugin;
 mod property;
 #[cfg(not(target_family = "wasm"))]
@@ -26,6 +27,7 @@ pub mod reference;
 pub mod schema;
 mod span;
 mod text;
+mod user;
 #[doc(hidden)]
 pub mod wire;
 
@@ -40,10 +42,12 @@ pub use json::{JsonError, from_json};
 pub use kind::Kind;
 pub use pairs::Pairs;
 pub use path::{file_name, is_protected, parent, path_problems};
+pub use patience::{Patience, Try};
 pub use plugin::{Capability, KindEntry, Plugin};
 pub use property::{ArtifactName, Directory, FileMode, OwnedPath, ProjectFile, Run, Setting, Template};
 pub use span::Span;
 pub use text::{Part, Text};
+pub use user::user_problems;
 pub use wire::{
     Artifact, Cause, Failure, Fault, Level, Outcome, Phase, Problem, Report, ResourceResult, ResourceStatus,
     RollbackRule, RunRule, Subscription, Usage, Vantage, Verdict, Wait,

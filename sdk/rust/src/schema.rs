@@ -47,6 +47,8 @@ pub(crate) fn generate<P: JsonSchema>() -> Value {
     let mut schema = settings.into_generator().into_root_schema_for::<P>().to_value();
     if let Some(object) = schema.as_object_mut() {
         object.remove("title");
+        // The comment of a type whose fields are flattened into it: what the kind is for, its summary says.
+        object.remove("description");
     }
     tidy(&mut schema);
     schema

@@ -75,7 +75,7 @@ pub(crate) struct InstanceData {
     pub(crate) artifacts: BTreeMap<String, ArtifactData>,
 }
 
-fn default_version() -> String {
+pub(crate) fn default_version() -> String {
     "1.0".to_owned()
 }
 

@@ -13,3 +13,4 @@ mod shell;
 
 pub use case::{Case, load_cases};
 pub use contract::{check_cases, check_description, check_schemas_are_current, check_schemas_are_valid};
+pub use run::act;

@@ -1,11 +1,13 @@
 //! Runs a case.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use launchway_sdk::{Failure, Host, Outcome, Phase, Plugin, wire};
 use serde_json::Value;
 
-use crate::case::{Case, ChangeName, InstanceData, OutcomeData, Round, StepData};
+use crate::case::{Case, ChangeName, InstanceData, OutcomeData, Round, StepData, default_version};
 use crate::scripted::ScriptedHost;
 use crate::shell::{self, ShellHost};
 
@@ -28,6 +30,32 @@ pub(crate) fn run(plugin: &Plugin, case: &Case) -> Result<(), String> {
         runner.round(round).map_err(|why| format!("round {}: {why}", index + 1))?;
     }
     Ok(())
+}
+
+/// Plans and runs an action for real, with this machine's shell, and waits as long as it says between two looks: for what
+/// a case can't show, such as a program that runs beside the test.
+pub fn act(plugin: &Plugin, kind: &str, properties: &Value) -> Result<Outcome, Failure> {
+    let properties = properties.to_string();
+    if let Some(problem) = plugin.validate(kind, &properties).into_iter().next() {
+        return Err(Failure::configuration(format!("{}: {}", problem.at, problem.message)));
+    }
+    let instance = wire::Instance {
+        application: "shop".to_owned(),
+        version: default_version(),
+        component: "part".to_owned(),
+        target: "host1".to_owned(),
+        kind: kind.to_owned(),
+        properties,
+        artifacts: Vec::new(),
+    };
+    let proposal = wire::Proposal { change: wire::Change::Act(instance.clone()), causes: Vec::new() };
+    let steps = plugin.plan(&proposal).map_err(|problems| Failure::configuration(format!("{problems:?}")))?;
+    let [step] = steps.as_slice() else { return Err(Failure::plugin("an action is one step")) };
+    let host = ShellHost { artifacts: BTreeMap::new(), clock: 0.into() };
+    to_the_end(plugin, &instance, step, &host, |millis| {
+        std::thread::sleep(Duration::from_millis(millis));
+        *host.clock.borrow_mut() += millis;
+    })
 }
 
 fn is_installed(program: &str) -> bool {
@@ -113,8 +141,9 @@ impl Runner<'_> {
         let outcome = if self.shell {
             self.run_for_real(instance, step, source)?.1
         } else if let Some(calls) = &data.calls {
+            // Waiting takes no time.
             let host = ScriptedHost::new(calls);
-            let outcome = self.to_the_end(instance, step, &host, |millis| *host.clock.borrow_mut() += millis);
+            let outcome = to_the_end(self.plugin, instance, step, &host, |millis| *host.clock.borrow_mut() += millis);
             if let Some(complaint) = host.complaint() {
                 return Err(complaint);
             }
@@ -152,25 +181,8 @@ impl Runner<'_> {
     ) -> Result<(ShellHost, Result<Outcome, Failure>), String> {
         let artifacts = source.artifacts.iter().map(|(name, data)| (name.clone(), self.root.join(&data.file)));
         let host = ShellHost { artifacts: artifacts.collect(), clock: 0.into() };
-        let outcome = self.to_the_end(instance, step, &host, |millis| *host.clock.borrow_mut() += millis);
+        let outcome = to_the_end(self.plugin, instance, step, &host, |millis| *host.clock.borrow_mut() += millis);
         Ok((host, outcome))
-    }
-
-    /// Applies a step and asks again until it has an end; waiting takes no time.
-    fn to_the_end(
-        &self,
-        instance: &wire::Instance,
-        step: &wire::Step,
-        host: &dyn Host,
-        wait: impl Fn(u64),
-    ) -> Result<Outcome, Failure> {
-        let mut outcome = self.plugin.apply(host, instance, step)?;
-        for _ in 0..POLL_LIMIT {
-            let Outcome::Pending(pending) = &outcome else { break };
-            wait(pending.after_ms);
-            outcome = self.plugin.poll(host, instance, step, &pending.token)?;
-        }
-        Ok(outcome)
     }
 
     fn change(&self, round: &Round, desired: &wire::Instance) -> Result<wire::Change, String> {
@@ -249,6 +261,23 @@ impl Runner<'_> {
             OutcomeData::Failed(text) => OutcomeData::Failed(self.text(text)),
         }
     }
+}
+
+/// Applies a step and asks again until it has an end.
+fn to_the_end(
+    plugin: &Plugin,
+    instance: &wire::Instance,
+    step: &wire::Step,
+    host: &dyn Host,
+    wait: impl Fn(u64),
+) -> Result<Outcome, Failure> {
+    let mut outcome = plugin.apply(host, instance, step)?;
+    for _ in 0..POLL_LIMIT {
+        let Outcome::Pending(pending) = &outcome else { break };
+        wait(pending.after_ms);
+        outcome = plugin.poll(host, instance, step, &pending.token)?;
+    }
+    Ok(outcome)
 }
 
 fn check_problems(round: &Round, problems: &[wire::Problem]) -> Result<(), String> {

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use launchway_model::{Digest, Plan};
-use launchway_report::{Paint, PlanViewOptions, diagnostics_json, plan_json, plan_text};
+use launchway_report::{Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text};
 use launchway_store::Store;
 
 use crate::args::{Global, PlanArgs};
@@ -9,6 +9,7 @@ use crate::console::Console;
 use crate::context::{Context, set_values};
 use crate::error::Result;
 use crate::exit::Exit;
+use crate::next_steps::shell_quote;
 use crate::planning::{Wish, make, shown};
 use crate::saved_plan::SavedPlan;
 
@@ -31,7 +32,8 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     let changes = !ready.plan.is_empty();
     if let (Some(path), Some(release)) = (&args.output, ready.release) {
         SavedPlan::new(ready.plan, ready.digest, set, release).write(path)?;
-        console.say(&format!("Saved; run it with: launchway deploy {}\n", shown(path).display()));
+        let file = shell_quote(&shown(path).to_string_lossy());
+        console.say(&format!("Saved; run it with: launchway deploy {}\n", inline(&file)));
     }
     Ok(if changes && args.exit_code { Exit::Changes } else { Exit::Done })
 }
@@ -56,11 +58,11 @@ pub(super) fn text(
 
 /// Says that there is nothing to do.
 pub(super) fn nothing(plan: &Plan) -> String {
-    let application = launchway_report::inline(plan.application.as_str());
-    let environment = launchway_report::inline(plan.environment.as_str());
+    let application = inline(plan.application.as_str());
+    let environment = inline(plan.environment.as_str());
     match &plan.version.to {
         Some(version) => {
-            let version = launchway_report::inline(version.as_str());
+            let version = inline(version.as_str());
             format!(
                 "Nothing to do: {application} {version} is what {environment} has ({} unchanged).",
                 plan.unchanged.len()

@@ -150,3 +150,18 @@ fn values_from_the_command_line_come_first() {
     place.run(&["deploy", "--yes", "--version", "1.10", "--set", "name=given"]).exits(0);
     assert_eq!(place.read("given").as_deref(), Some("1.10"));
 }
+
+#[test]
+fn looking_at_secrets_makes_no_key() {
+    let place = Place::with(&components("one", "true"));
+    if !place.has_plugins() {
+        return;
+    }
+    place.run(&["deploy", "--yes"]).exits(0);
+    let keys = place.path(".launchway/keys");
+    fs::remove_dir_all(&keys).expect("a deployment makes one");
+    for command in [&["plan"][..], &["graph"], &["validate", "-e", "local"]] {
+        place.run(command).exits(0);
+        assert!(!keys.exists(), "{command:?}");
+    }
+}

@@ -2,34 +2,47 @@
 
 use std::time::Duration;
 
-use launchway_sdk::{Change, Context, Failure, Fault, Outcome, Phase, Problem, Proposal, Setting, Span, Step, Wait};
+use serde::Deserialize;
 
-/// When a check gives up, and when it is content.
-#[derive(Clone, Copy)]
-pub(crate) struct Patience {
-    /// How many failed tries are forgiven; none is as many as fit into the deadline.
-    pub(crate) retries: Option<u32>,
-    pub(crate) interval: Span,
-    /// Good answers in a row.
-    pub(crate) successes: u32,
-    pub(crate) deadline: Span,
-    /// Of one try.
-    pub(crate) timeout: Span,
+use crate::{Change, Context, Failure, Fault, Outcome, Phase, Problem, Proposal, Report, Setting, Span, Step, Wait};
+
+/// When a check gives up, and when it is content: the properties that all checks have, flattened into their own.
+///
+/// The host waits between two tries, with a token that says how far the check is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[cfg_attr(not(target_family = "wasm"), derive(schemars::JsonSchema))]
+pub struct Patience {
+    /// How many failed tries are forgiven; as many as fit into the deadline if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retries: Option<Setting<u32>>,
+    /// How long to wait between two tries.
+    #[serde(default = "default_interval")]
+    interval: Setting<Span>,
+    /// How many good answers in a row it takes.
+    #[serde(default = "default_successes")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(range(min = 1)))]
+    successes: Setting<u32>,
+    /// How long it may take in total.
+    #[serde(default = "default_deadline")]
+    deadline: Setting<Span>,
+    /// How long one try may take.
+    #[serde(default = "default_timeout")]
+    timeout: Setting<Span>,
 }
 
-pub(crate) fn default_interval() -> Setting<Span> {
+fn default_interval() -> Setting<Span> {
     Setting(Span::from_secs(1))
 }
 
-pub(crate) fn default_successes() -> Setting<u32> {
+fn default_successes() -> Setting<u32> {
     Setting(1)
 }
 
-pub(crate) fn default_deadline() -> Setting<Span> {
+fn default_deadline() -> Setting<Span> {
     Setting(Span::from_secs(60))
 }
 
-pub(crate) fn default_timeout() -> Setting<Span> {
+fn default_timeout() -> Setting<Span> {
     Setting(Span::from_secs(5))
 }
 
@@ -60,20 +73,22 @@ impl Progress {
 }
 
 /// One try: what was seen, or how it is not as it should be.
-pub(crate) type Try = Result<String, Failure>;
+pub type Try = Result<Report, Failure>;
 
 impl Patience {
-    pub(crate) fn first(self, context: &Context<'_>, answer: impl FnOnce() -> Try) -> Result<Outcome, Failure> {
+    /// Returns how long one try may take.
+    pub fn timeout(self) -> Span {
+        self.timeout.0
+    }
+
+    /// Makes the first try.
+    pub fn first(self, context: &Context<'_>, answer: impl FnOnce() -> Try) -> Result<Outcome, Failure> {
         let began = millis(context.elapsed());
         self.go_on(context, Progress { tries: 0, good: 0, failed: 0, began }, answer)
     }
 
-    pub(crate) fn next(
-        self,
-        context: &Context<'_>,
-        token: &str,
-        answer: impl FnOnce() -> Try,
-    ) -> Result<Outcome, Failure> {
+    /// Makes another try after the host has waited.
+    pub fn next(self, context: &Context<'_>, token: &str, answer: impl FnOnce() -> Try) -> Result<Outcome, Failure> {
         let progress = Progress::read(token).ok_or_else(|| Failure::plugin("can't read the token"))?;
         self.go_on(context, progress, answer)
     }
@@ -89,17 +104,17 @@ impl Patience {
         let message = match answer {
             Ok(seen) => {
                 progress.good += 1;
-                if progress.good >= self.successes {
-                    return Ok(Outcome::unchanged_with(seen));
+                if progress.good >= self.successes.0 {
+                    return Ok(Outcome::Unchanged(seen));
                 }
-                format!("{seen} ({} of {} times in a row)", progress.good, self.successes)
+                format!("{} ({} of {} times in a row)", seen.summary, progress.good, self.successes.0)
             }
             // Nothing will be better the next time.
             Err(failure) if matches!(failure.fault, Fault::Configuration | Fault::Plugin) => return Err(failure),
             Err(failure) => {
                 progress.good = 0;
                 progress.failed += 1;
-                if self.retries.is_some_and(|retries| progress.failed > retries) {
+                if self.retries.is_some_and(|retries| progress.failed > retries.0) {
                     return Err(self.given_up(failure, &progress));
                 }
                 let message = failure.message.clone();
@@ -110,7 +125,7 @@ impl Patience {
             }
         };
         if self.is_late(context, &progress) {
-            return Err(Failure::tool(format!("{message}, and that is too few within {}", self.deadline)));
+            return Err(Failure::tool(format!("{message}, and that is too few within {}", self.deadline.0)));
         }
         context.info(&format!("try {}: {message}", progress.tries));
         Ok(Outcome::Pending(Wait { token: progress.token(), after_ms: self.interval.millis(), message }))
@@ -131,7 +146,7 @@ impl Patience {
     }
 
     /// Returns the one step of a check.
-    pub(crate) fn step<P>(self, proposal: &Proposal<'_, P>, summary: String) -> Vec<Step> {
+    pub fn step<P>(self, proposal: &Proposal<'_, P>, summary: String) -> Vec<Step> {
         if matches!(proposal.change, Change::Delete(_)) {
             return Vec::new();
         }
@@ -140,8 +155,9 @@ impl Patience {
         vec![Step::of(proposal.instance(), Phase::Verify, "check", summary).timeout(Some(timeout))]
     }
 
-    pub(crate) fn problems(self) -> Vec<Problem> {
-        let zero = [("/interval", self.interval), ("/timeout", self.timeout)];
+    /// Returns what is wrong with it beyond the schema.
+    pub fn problems(self) -> Vec<Problem> {
+        let zero = [("/interval", self.interval.0), ("/timeout", self.timeout.0)];
         let zero = zero.into_iter().filter(|(_, span)| span.millis() == 0);
         zero.map(|(at, _)| Problem::new(at, "it must be longer than nothing")).collect()
     }
