@@ -32,8 +32,8 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
         cargo.env("PROPTEST_RNG_SEED", "20261123");
     }
     if std::env::var_os("CI").is_some() {
-        // Elsewhere a test says that it needs a server; here it has to run.
-        cargo.env("LAUNCHWAY_REQUIRE_SSHD", "1");
+        // Elsewhere a test says that it needs a server or hosts; here it has to run.
+        cargo.env("LAUNCHWAY_REQUIRE_SSHD", "1").env("LAUNCHWAY_REQUIRE_HOSTS", "1");
     }
     process::run(&mut cargo)
 }

@@ -16,9 +16,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/python3", "python3"),
     ("/usr/bin/socat", "socat"),
     ("/usr/bin/sudo", "sudo"),
+    ("/usr/bin/doas", "doas"),
     ("/usr/sbin/haproxy", "haproxy"),
     ("/usr/bin/zstd", "zstd"),
     ("/usr/bin/unzip", "unzip"),
+    ("/usr/bin/systemctl", "systemd"),
 ];
 
 /// Installs the WebAssembly target and the Debian packages; says what it did and what it could not do.

@@ -251,6 +251,7 @@ pub(crate) enum SchemaOf {
 
 #[derive(Args, Debug)]
 pub(crate) struct CompletionsArgs {
+    /// For which shell
     #[arg(value_enum)]
     pub shell: Shell,
 }
@@ -261,6 +262,7 @@ pub(crate) enum PluginCommand {
     List,
     /// Describe a plugin: its types and their properties
     Info {
+        /// The plugin's name, such as `ssh`
         #[arg(value_name = "NAME")]
         name: String,
     },

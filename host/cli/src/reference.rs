@@ -93,6 +93,23 @@ fn the_reference_is_up_to_date() {
 }
 
 #[test]
+fn everything_has_a_help_text() {
+    fn look(command: &Command, name: &str) {
+        assert!(command.get_about().is_some(), "`{name}` has no description");
+        for argument in command.get_arguments() {
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(!help.trim().is_empty(), "`{}` of `{name}` has no help", argument.get_id());
+        }
+        for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+            look(command, &format!("{name} {}", command.get_name()));
+        }
+    }
+    let mut root = Cli::command();
+    root.build();
+    look(&root, "launchway");
+}
+
+#[test]
 fn the_arguments_make_sense() {
     Cli::command().debug_assert();
 }

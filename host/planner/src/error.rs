@@ -1,5 +1,7 @@
 //! Why there is no plan.
 
+use std::sync::Arc;
+
 use launchway_model::{Diagnostic, Diagnostics, InstanceId, KindRef, PluginName, closest};
 
 use crate::inputs::PluginError;
@@ -33,12 +35,27 @@ pub enum PlanError {
     /// Two components own one path on one target.
     #[error("{first} and {second} both write `{path}`")]
     TwoWriters { first: InstanceId, second: InstanceId, path: String },
+    /// One owns all there is in a path, and another one writes into it.
+    #[error(transparent)]
+    WriterInTree(Box<WriterInTree>),
     /// A path changes hands between two that stay, one of which waits for the other with everything.
     #[error("{from} gives up a path that {to} takes, and one of them comes after all of the other")]
     PathChangesHands { from: InstanceId, to: InstanceId },
     /// A bug: the finished plan breaks a rule.
     #[error("the planner made a plan that breaks a rule: {0}")]
     Broken(String),
+}
+
+/// One owns all there is in a path, and another one writes into it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{owner} replaces all there is in `{tree}`, where {writer} writes `{path}`")]
+pub struct WriterInTree {
+    pub owner: InstanceId,
+    pub tree: String,
+    pub writer: InstanceId,
+    pub path: String,
+    /// The property that makes it so.
+    pub switch: Option<Arc<str>>,
 }
 
 impl PlanError {
@@ -55,6 +72,11 @@ impl PlanError {
             Self::Restriction(error) => error.hint.clone(),
             Self::Cycle(_) => Some("remove one of these edges".to_owned()),
             Self::TwoWriters { .. } => Some("give one of them another path, or other targets".to_owned()),
+            Self::WriterInTree(error) => {
+                let switch = error.switch.as_ref();
+                let switch = switch.map(|name| format!(", or set `{name}: false` on `{}`", error.owner.component));
+                Some(format!("give one of them another path, or other targets{}", switch.unwrap_or_default()))
+            }
             Self::PathChangesHands { .. } => {
                 Some("do it in two deployments: the first one gives the path up, the second one takes it".to_owned())
             }
@@ -85,7 +107,7 @@ impl PlanError {
             Self::NotConvex { .. } => "not-convex",
             Self::Restriction(_) => "no-match",
             Self::Cycle(_) => "cycle",
-            Self::TwoWriters { .. } => "two-writers",
+            Self::TwoWriters { .. } | Self::WriterInTree(_) => "two-writers",
             Self::PathChangesHands { .. } => "path-changes-hands",
             Self::Broken(_) => "internal",
         }

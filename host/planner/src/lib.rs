@@ -7,6 +7,7 @@
 mod alone;
 mod ask;
 mod check;
+mod claims;
 mod desired;
 mod diff;
 mod edges;
@@ -25,7 +26,7 @@ mod suggest;
 
 pub use check::check;
 pub use desired::{Desired, Names, target_specs};
-pub use error::PlanError;
+pub use error::{PlanError, WriterInTree};
 pub use expand::{DictionaryFiles, ExpandInput, Expanded, LastTargets, expand};
 pub use lint::{Fault, lint};
 pub use plan::{PlanInput, Planned, plan, plan_digest};

@@ -259,6 +259,39 @@ fn refused(old: &str, new: &str) -> String {
 }
 
 #[test]
+fn what_is_in_an_owned_tree_has_no_other_writer() {
+    let plan = |components: &str| {
+        let project = Project::new(components, ONE);
+        let desired = project.desired();
+        let planned = project.try_plan(Operation::Deploy, Some(&desired), &empty_state());
+        planned.err().map(|error| format!("{error}; {}", error.hint().unwrap_or_default()))
+    };
+    let file = "file: { type: t/file, with: { path: /opt/x/sub/y } }";
+    let with_file = |tree: &str| plan(&format!("tree: {{ type: t/tree, with: {tree} }}\n{file}"));
+    assert_eq!(
+        with_file("{ path: /opt/x }").unwrap(),
+        "tree@t1 replaces all there is in `/opt/x`, where file@t1 writes `/opt/x/sub/y`; give one of them another \
+path, or other targets, or set `exact: false` on `tree`"
+    );
+    assert_eq!(
+        with_file("{ parts: /opt, all: /opt/x/sub/ }").unwrap(),
+        "tree@t1 replaces all there is in `/opt/x/sub`, where file@t1 writes `/opt/x/sub/y`; give one of them another \
+path, or other targets"
+    );
+    for free in ["{ path: /opt/x, exact: false }", "{ path: /opt/x/su }", "{ path: /opt/x-, parts: /opt/x }"] {
+        assert_eq!(with_file(free), None, "{free}");
+    }
+    let parts = "a: { type: t/tree, with: { parts: /opt/a, path: /opt/a/own, all: /opt/a/own/all } }";
+    assert_eq!(plan(parts), None, "a tree in a tree of one's own");
+    let other = plan(&format!("{parts}\nb: {{ type: t/file, with: {{ path: /opt/a/new/y }} }}"));
+    assert!(other.unwrap().starts_with("a@t1 replaces all there is in `/opt/a/new`, where b@t1 writes"));
+    let elsewhere = "
+        tree: { type: t/tree, on: n=1, with: { path: /x } }
+        file: { type: t/file, on: n=2, with: { path: /x/y } }";
+    Project::new(elsewhere, "t1: { labels: { n: 1 } }\nt2: { labels: { n: 2 } }").deploy(&empty_state());
+}
+
+#[test]
 fn one_path_has_one_writer() {
     assert_eq!(
         refused(

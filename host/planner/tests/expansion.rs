@@ -173,6 +173,20 @@ fn a_template_is_rendered_once_where_nothing_in_it_differs() {
 }
 
 #[test]
+fn a_template_is_rendered_for_each_component_where_a_value_names_it() {
+    let conf = "{ type: t/file, with: { path: '/etc/${instance.component}', template: x.j2 } }";
+    let mut project = Project::new(&format!("one: {conf}\ntwo: {conf}"), "t1: {}\nt2: {}");
+    project.environment("dictionaries: [{ me: '${instance.component}' }]\n");
+    project.files.add("x.j2", "{{ values.me }}");
+    let digests = |project: &Project| {
+        let desired = project.desired();
+        desired.instances.iter().map(|spec| spec.artifacts[0].digest.to_string()).collect::<Vec<_>>()
+    };
+    let found = digests(&project);
+    assert!(found[0] == found[1] && found[2] == found[3] && found[0] != found[2], "{found:?}");
+}
+
+#[test]
 fn equal_properties_are_checked_once_and_shared() {
     let targets: String = (0..50).map(|at| format!("t{at}: {{ values: {{ v: {} }} }}\n", at % 2)).collect();
     let project = Project::new(

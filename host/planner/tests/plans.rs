@@ -141,6 +141,20 @@ fn a_path_that_changes_hands_is_given_up_before_it_is_taken() {
 }
 
 #[test]
+fn what_is_in_a_tree_that_changes_hands_is_given_up_before_it_is_taken() {
+    let tree = "thing: { type: t/tree, with: { path: /opt/x } }";
+    let file = "other: { type: t/file, with: { path: /opt/x/sub/y } }";
+    for (before, after) in [(tree, file), (file, tree)] {
+        let mut project = Project::new(before, ONE);
+        let mut state = empty_state();
+        let first = project.deploy(&state);
+        run_all(&mut state, &first, 1);
+        project.components(after);
+        insta::assert_snapshot!(text::plan(&project.deploy(&state)));
+    }
+}
+
+#[test]
 fn what_comes_after_something_comes_after_all_of_it() {
     let project = Project::new(
         "

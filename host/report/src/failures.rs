@@ -156,7 +156,7 @@ pub(crate) fn explain(outcome: &StepOutcome) -> (String, Option<&str>, Option<&s
         StepOutcome::TimedOut { after_ms } => (
             format!("timed out after {}", duration(*after_ms)),
             None,
-            Some("give it more time with `timeout`, or look at its output for what it waits for"),
+            Some("look at its output for what it waits for; if its type has a `timeout`, that gives it more time"),
         ),
         StepOutcome::Aborted => ("aborted".to_owned(), None, None),
         StepOutcome::Unknown { reason } => {

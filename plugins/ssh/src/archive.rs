@@ -2,14 +2,14 @@
 
 use launchway_sdk::{
     ArtifactName, Change, Context, Failure, FileOptions, Instance, Kind, Outcome, OwnedPath, Phase, Problem, Proposal,
-    Report, ResourceResult, ResourceStatus, Setting, Source, Step, Usage, path_problems,
+    Report, ResourceResult, ResourceStatus, Setting, Source, Span, Step, Usage, path_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::archive_format::{Format, MAGIC_LENGTH};
-use crate::shared::{Ownership, has_changed, script};
+use crate::shared::{Ownership, has_changed, script, within};
 
 pub(crate) struct Archive;
 
@@ -20,6 +20,7 @@ pub(crate) struct Properties {
     /// its file name says, or else its first bytes.
     artifact: ArtifactName,
     /// The folder for the releases: `releases/<version>-<digest>`, and `current`, a link to one of them.
+    #[cfg_attr(not(target_family = "wasm"), schemars(extend("writes" = { "below": ["releases", "current"] })))]
     path: OwnedPath,
     /// How many releases stay, the current one included.
     #[serde(default = "default_keep")]
@@ -37,6 +38,9 @@ pub(crate) struct Properties {
     /// Unpack as this user.
     #[serde(rename = "as")]
     as_user: Option<String>,
+    /// How long each of its steps may take; 10m if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<Setting<Span>>,
 }
 
 fn default_keep() -> Setting<u32> {
@@ -58,7 +62,7 @@ impl Kind for Archive {
 
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
-        Ok(match &proposal.change {
+        let steps = match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
                 let mut steps = deploy(instance)?;
@@ -67,7 +71,8 @@ impl Kind for Archive {
                 steps
             }
             _ => deploy(instance)?,
-        })
+        };
+        Ok(within(instance.properties.timeout, steps))
     }
 
     fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {

@@ -38,7 +38,7 @@ pub(crate) struct Properties {
     /// Run as this user.
     #[serde(rename = "as")]
     as_user: Option<String>,
-    /// How long the command may take, such as `30s` or `5m`.
+    /// How long the command may take, such as `30s` or `5m`; 10m if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<Setting<Span>>,
 }

@@ -2,13 +2,13 @@
 
 use launchway_sdk::{
     Change, Context, Directory, Failure, FileOptions, Instance, Kind, Outcome, OwnedPath, Phase, Problem, Proposal,
-    Source, Step, Usage, file_name, parent, path_problems,
+    Setting, Source, Span, Step, Usage, file_name, parent, path_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::shared::{Ownership, has_changed, script};
+use crate::shared::{Ownership, has_changed, script, within};
 
 pub(crate) struct Mirror;
 
@@ -16,6 +16,7 @@ pub(crate) struct Mirror;
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// Where the tree goes. Missing folders on the way are created.
+    #[cfg_attr(not(target_family = "wasm"), schemars(extend("writes" = { "tree": "exact" })))]
     path: OwnedPath,
     /// A folder of the project.
     directory: Directory,
@@ -31,6 +32,9 @@ pub(crate) struct Properties {
     /// Write as this user.
     #[serde(rename = "as")]
     as_user: Option<String>,
+    /// How long each of its steps may take; 10m if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<Setting<Span>>,
 }
 
 fn default_exact() -> bool {
@@ -52,7 +56,7 @@ impl Kind for Mirror {
 
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
-        Ok(match &proposal.change {
+        let steps = match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
                 let mut steps = deploy(instance)?;
@@ -60,7 +64,8 @@ impl Kind for Mirror {
                 steps
             }
             _ => deploy(instance)?,
-        })
+        };
+        Ok(within(instance.properties.timeout, steps))
     }
 
     fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {

@@ -2,14 +2,14 @@
 
 use launchway_sdk::{
     Artifact, Change, Command, Context, Failure, FileMode, FileType, Instance, Kind, Outcome, OwnedPath, Phase,
-    Problem, ProjectFile, Proposal, Report, ResourceResult, ResourceStatus, Source, Step, Template, Text, Usage,
-    parent, path_problems,
+    Problem, ProjectFile, Proposal, Report, ResourceResult, ResourceStatus, Setting, Source, Span, Step, Template,
+    Text, Usage, parent, path_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::shared::{Ownership, remove_file};
+use crate::shared::{Ownership, remove_file, within};
 
 pub(crate) struct PutFile;
 
@@ -42,6 +42,9 @@ pub(crate) struct Properties {
     /// Create the folders on the way, if they are missing. They stay when the file goes.
     #[serde(default)]
     parents: bool,
+    /// How long each of its steps may take; 10m if not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timeout: Option<Setting<Span>>,
 }
 
 impl Kind for PutFile {
@@ -76,13 +79,14 @@ impl Kind for PutFile {
 
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         let instance = proposal.instance();
-        Ok(match &proposal.change {
+        let steps = match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
                 vec![put(instance)?, remove(Phase::Start, "remove-old", previous)]
             }
             _ => vec![put(instance)?],
-        })
+        };
+        Ok(within(instance.properties.timeout, steps))
     }
 
     fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {

@@ -93,10 +93,12 @@ pub(crate) enum Action {
     Reload,
     /// Makes it start with the machine, or not.
     Enable,
+    /// Makes it no longer start with the machine, before it is gone.
+    Disable,
 }
 
 impl Action {
-    const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::TryStop, Self::Reload, Self::Enable];
+    const ALL: [Self; 6] = [Self::Start, Self::Stop, Self::TryStop, Self::Reload, Self::Enable, Self::Disable];
 
     /// Returns how a service is stopped. After a run that broke off it may be down, which a `stop` may call a failure.
     fn to_stop(proposal: &Proposal<'_, Properties>, instance: &Instance<'_, Properties>) -> Self {
@@ -112,6 +114,7 @@ impl Action {
             Self::TryStop => "try-stop",
             Self::Reload => "reload",
             Self::Enable => "enable",
+            Self::Disable => "disable",
         }
     }
 }
@@ -145,6 +148,7 @@ impl Kind for Service {
             }
             Change::Delete(_) => {
                 steps.push(act(Phase::Stop, Action::to_stop(proposal, instance), instance));
+                steps.extend(disable(instance));
                 steps.extend(remove_unit_file(instance));
             }
             Change::Refresh(_) => match reaction(proposal)? {
@@ -155,6 +159,7 @@ impl Kind for Service {
             },
             Change::Update { previous, .. } if previous.properties.identity() != instance.properties.identity() => {
                 steps.push(act(Phase::Stop, Action::to_stop(proposal, previous), previous));
+                steps.extend(disable(previous));
                 steps.extend(remove_unit_file(previous));
                 steps.extend(unit_file(instance)?);
                 steps.push(act(Phase::Start, Action::Start, instance));
@@ -162,8 +167,9 @@ impl Kind for Service {
             Change::Update { previous, .. } => match reaction(proposal)? {
                 Reaction::Restart => {
                     steps.push(act(Phase::Stop, Action::to_stop(proposal, previous), previous));
-                    if instance.properties.unit_source().is_none() {
-                        steps.extend(remove_unit_file(previous));
+                    if let (Some(remove), None) = (remove_unit_file(previous), instance.properties.unit_source()) {
+                        steps.extend(disable(previous));
+                        steps.push(remove);
                     }
                     steps.extend(unit_file(instance)?);
                     steps.push(act(Phase::Start, Action::Start, instance));
@@ -335,7 +341,7 @@ impl Properties {
 
     fn systemd_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let usable = |c: char| c.is_ascii_alphanumeric() || ":_.\\@-".contains(c);
+        let usable = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '.' | '\\' | '@' | '-');
         match &self.unit {
             None => problems.push(Problem::new("", "`unit` is missing: which one does systemd run?")),
             Some(unit) if unit.is_empty() || unit.starts_with('-') || !unit.chars().all(usable) => {
@@ -423,6 +429,13 @@ fn remove_unit_file(instance: &Instance<'_, Properties>) -> Option<Step> {
     Some(Step::of(instance, Phase::Remove, REMOVE_UNIT, summary))
 }
 
+/// Returns the step that undoes `enable`: while the unit's file, whoever brought it, is still there to say where.
+fn disable(instance: &Instance<'_, Properties>) -> Option<Step> {
+    let properties = &instance.properties;
+    let starts_with_the_machine = properties.provider() == Provider::Systemd && properties.enable != Some(false);
+    starts_with_the_machine.then(|| act(Phase::Stop, Action::Disable, instance))
+}
+
 fn act(phase: Phase, action: Action, instance: &Instance<'_, Properties>) -> Step {
     let properties = &instance.properties;
     let subject = match properties.provider() {
@@ -433,8 +446,8 @@ fn act(phase: Phase, action: Action, instance: &Instance<'_, Properties>) -> Ste
         Action::Start => "Start",
         Action::Stop | Action::TryStop => "Stop",
         Action::Reload => "Reload",
-        Action::Enable if properties.enable == Some(false) => "Disable",
-        Action::Enable => "Enable",
+        Action::Enable if properties.enable != Some(false) => "Enable",
+        Action::Enable | Action::Disable => "Disable",
     };
     // Twice: a restart may first wait for the stop.
     let timeout = properties.timeout.duration().saturating_mul(2).saturating_add(properties.settle.duration());

@@ -58,7 +58,7 @@ impl Commands<'_> {
                 self.run(context, self.reload, "reload")?;
                 self.wait(context, Waiting::new(context, Stage::Start))
             }
-            Action::Enable => Ok(Outcome::unchanged_with("only systemd starts it with the machine")),
+            Action::Enable | Action::Disable => Ok(Outcome::unchanged_with("only systemd starts it with the machine")),
         }
     }
 

@@ -38,6 +38,7 @@ impl Systemd {
                 self.set_enabled(context)?;
                 Ok(Outcome::changed_with(if self.enable { "enabled" } else { "disabled" }))
             }
+            Action::Disable => self.disable(context),
         }
     }
 
@@ -55,6 +56,18 @@ impl Systemd {
         self.systemctl(context, &[verb, "--quiet", "--", &self.unit]).map(|_| ())
     }
 
+    fn disable(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
+        if self.state(context)?.load == "not-found" {
+            return Ok(self.absent());
+        }
+        self.systemctl(context, &["disable", "--quiet", "--", &self.unit])?;
+        Ok(Outcome::changed_with("disabled"))
+    }
+
+    fn absent(&self) -> Outcome {
+        Outcome::unchanged_with(format!("there is no unit {}", self.unit))
+    }
+
     fn start(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let waiting = Waiting::new(context, Stage::Start);
         // A unit that failed too often would be refused; one that never ran has nothing to reset.
@@ -70,7 +83,7 @@ impl Systemd {
     fn stop(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
         let state = self.state(context)?;
         if state.load == "not-found" && state.active != "active" {
-            return Ok(Outcome::unchanged_with(format!("there is no unit {}", self.unit)));
+            return Ok(self.absent());
         }
         let was_up = state.active != "inactive" && state.active != "failed";
         self.systemctl(context, &["stop", "--", &self.unit])?;

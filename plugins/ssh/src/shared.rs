@@ -1,7 +1,8 @@
 //! What several kinds have in common.
 
 use launchway_sdk::{
-    Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Pairs, Problem, Run, Text, user_problems,
+    Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Pairs, Problem, Run, Setting, Span, Step,
+    Text, user_problems,
 };
 
 /// As whom a path is written, and whose it is then.
@@ -40,7 +41,8 @@ impl Ownership {
 
     /// Runs a script of ours, quietly, as the user who writes; fails if it does.
     pub(crate) fn script(&self, context: &Context<'_>, script: &str, words: &[&str]) -> Result<Output, Failure> {
-        let command = Command::script(script).args(words.iter().copied()).as_user(self.as_user.as_deref()).quiet();
+        let script = String::from(include_str!("scripts/lib.sh")) + script;
+        let command = Command::script(&script).args(words.iter().copied()).as_user(self.as_user.as_deref()).quiet();
         let output = context.exec(&command)?;
         match said_by_script(&output) {
             Some(message) => Err(Failure::target(message)),
@@ -49,10 +51,16 @@ impl Ownership {
     }
 }
 
+/// Bounds each step; without a limit of its own the host's holds.
+pub(crate) fn within(timeout: Option<Setting<Span>>, steps: Vec<Step>) -> Vec<Step> {
+    let timeout = timeout.map(|timeout| timeout.duration());
+    steps.into_iter().map(|step| step.timeout(timeout)).collect()
+}
+
 /// The text of a script of ours, from `scripts/`.
 macro_rules! script {
     ($name:literal) => {
-        concat!(include_str!("scripts/lib.sh"), include_str!(concat!("scripts/", $name, ".sh")))
+        include_str!(concat!("scripts/", $name, ".sh"))
     };
 }
 pub(crate) use script;

@@ -152,7 +152,11 @@ impl fmt::Display for Run {
         const LIMIT: usize = 60;
         let text = match self {
             Self::Script(script) => script.clone(),
-            Self::Program(words) => words.join(" "),
+            // Not `join`, whose code is most of a kilobyte of a component.
+            Self::Program(words) => words.iter().fold(String::new(), |text, word| match text.as_str() {
+                "" => word.clone(),
+                _ => text + " " + word,
+            }),
         };
         let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         let first = lines.next().unwrap_or_default();

@@ -5,6 +5,7 @@
 mod cold_start;
 mod guest;
 mod hosts;
+mod makespan;
 mod measure;
 mod peer;
 mod plugin_call;
@@ -22,6 +23,7 @@ const BENCHMARKS: &[Benchmark] = &[
     ("plugin-call", "one call into a plugin: a fresh instance, limits on", plugin_call::run),
     ("scaling", "planning n, 2n, 4n, … instances", scaling::run),
     ("trivial", "2,000 resources that do nothing, beside terraform", trivial::run),
+    ("makespan", "four hosts with steps of two seconds, beside the critical path", makespan::run),
     ("hosts", "50 hosts over SSH, beside a shell loop and pyinfra", hosts::run),
 ];
 

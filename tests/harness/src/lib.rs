@@ -18,7 +18,7 @@ mod sandbox;
 
 pub use binary::{Binary, find_binary};
 pub use hosts::{Host, Hosts};
-pub use machine::{is_root, python, requires};
+pub use machine::{is_root, python, requires, skip};
 pub use output::Output;
 pub use process::Running;
 pub use project::Project;

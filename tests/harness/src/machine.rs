@@ -9,12 +9,20 @@ pub fn is_root() -> bool {
 
 /// Returns the first of these programs that is missing.
 ///
-/// A test that can't run without it says so and returns; with `LAUNCHWAY_REQUIRE_HOSTS` set, as in CI, it fails.
+/// A test that can't run without it returns then: why was said, or it has [failed](skip).
 pub fn requires(programs: &[&'static str]) -> Option<&'static str> {
     let missing = programs.iter().copied().find(|program| !Path::new(program).exists())?;
-    assert!(std::env::var_os("LAUNCHWAY_REQUIRE_HOSTS").is_none(), "{missing} is missing");
-    eprintln!("skipped: {missing} is missing");
+    skip(&format!("{missing} is missing"));
     Some(missing)
+}
+
+/// Says why a test is skipped; fails instead where `LAUNCHWAY_REQUIRE_HOSTS` is set.
+pub fn skip(why: &str) {
+    assert!(
+        std::env::var_os("LAUNCHWAY_REQUIRE_HOSTS").is_none(),
+        "LAUNCHWAY_REQUIRE_HOSTS is set, as it is with CI, and this test can't run here: {why}"
+    );
+    eprintln!("skipped: {why}");
 }
 
 /// Returns the Python that test applications run under: the system's, because it is the same on every target.

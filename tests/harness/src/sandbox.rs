@@ -50,7 +50,7 @@ impl Sandbox {
         match trial {
             Ok(output) if output.status.success() => None,
             Ok(output) => Some(format!(
-                "this machine allows no hosts of their own: {}",
+                "the kernel, or the container, allows no namespaces with a network and disks of their own: {}",
                 String::from_utf8_lossy(&output.stderr).trim_end()
             )),
             Err(error) => Some(format!("can't run unshare: {error}")),

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use launchway_harness::{Hosts, Sandbox};
+use launchway_harness::{Hosts, Sandbox, skip};
 
 fn ssh(identity: &std::path::Path, known_hosts: &std::path::Path, port: u16, address: &str, command: &str) -> String {
     let output = Command::new("/usr/bin/ssh")
@@ -34,7 +34,7 @@ fn hosts_answer_until_they_crash() {
 #[test]
 fn sandboxed_hosts_have_their_own_disk_and_network() {
     if let Some(why) = Sandbox::obstacle() {
-        return eprintln!("skipped: {why}");
+        return skip(&why);
     }
     let sandbox = Sandbox::start(2).expect("the hosts start");
     let name =

@@ -23,5 +23,7 @@ pub use environment::{
 };
 pub use load::{Parsed, parse_application, parse_dictionary, parse_environment, parse_scalar};
 pub use reference::reference_markdown;
-pub use schema::{PropertySchema, SchemaError, SourceKind, application_schema, environment_schema, project_schema};
+pub use schema::{
+    Extent, PropertySchema, SchemaError, SourceKind, Writes, application_schema, environment_schema, project_schema,
+};
 pub use selector::{Selector, SelectorError};

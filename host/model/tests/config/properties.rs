@@ -1,6 +1,6 @@
 //! Schemas of properties: what is found wrong, what is adapted, and Launchway's own keywords.
 
-use launchway_model::config::{PropertySchema, SchemaError, SourceKind};
+use launchway_model::config::{Extent, PropertySchema, SchemaError, SourceKind, Writes};
 use serde_json::{Value, json};
 
 fn schema() -> PropertySchema {
@@ -146,7 +146,25 @@ fn sources_and_writes_are_listed() {
         schema.sources(),
         [("file".to_owned(), SourceKind::File), ("template".to_owned(), SourceKind::Template)]
     );
-    assert_eq!(schema.writes(), ["path"]);
+    assert_eq!(schema.writes(), [Writes { property: "path".to_owned(), extent: Extent::Path }]);
+}
+
+#[test]
+fn a_path_says_how_much_of_it_is_owned() {
+    let read = |writes: Value| {
+        let property = json!({ "type": "string", "writes": writes });
+        PropertySchema::new(&json!({ "type": "object", "properties": { "path": property } }))
+    };
+    let extent = |writes| read(writes).unwrap().writes().first().map(|writes| writes.extent.clone());
+    assert_eq!(extent(json!(false)), None);
+    assert_eq!(extent(json!(true)), Some(Extent::Path));
+    assert_eq!(extent(json!("tree")), Some(Extent::Tree));
+    assert_eq!(extent(json!({ "tree": "exact" })), Some(Extent::TreeIf("exact".into())));
+    assert_eq!(extent(json!({ "below": ["a", "b"] })), Some(Extent::Below(vec!["a".to_owned(), "b".to_owned()])));
+    for bad in [json!("all"), json!(1), json!({}), json!({ "tree": true }), json!({ "below": [1] }), json!(null)] {
+        let error = read(bad.clone()).unwrap_err();
+        assert!(matches!(error, SchemaError::Keyword { keyword: "writes", .. }), "{bad}: {error}");
+    }
 }
 
 #[test]

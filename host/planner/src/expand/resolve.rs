@@ -38,6 +38,8 @@ pub(super) struct Resolver<'a> {
     pub(super) findings: &'a Findings,
     /// Whether anything looked at since it was last cleared is different from target to target.
     pub(super) target_matters: Cell<bool>,
+    /// The same from component to component.
+    pub(super) component_matters: Cell<bool>,
     /// What is being filled in right now, outermost first: a value's address and its name for people.
     under_way: RefCell<Vec<(*const Shape, usize, String)>>,
     /// Properties on which all instances of a component agree.
@@ -50,6 +52,7 @@ impl<'a> Resolver<'a> {
             world,
             findings,
             target_matters: Cell::new(false),
+            component_matters: Cell::new(false),
             under_way: RefCell::default(),
             agreed: RefCell::default(),
         }
@@ -279,7 +282,10 @@ impl<'a> Resolver<'a> {
     fn instance(&self, path: &[String], scope: Scope<'_>) -> Result<Value, Trouble> {
         let target = self.world.targets[scope.target].name;
         let text = match path.get(1).map(String::as_str) {
-            Some("component") if path.len() == 2 => scope.component.to_string(),
+            Some("component") if path.len() == 2 => {
+                self.component_matters.set(true);
+                scope.component.to_string()
+            }
             Some("target") if path.len() == 2 => {
                 self.target_matters.set(true);
                 target.to_string()

@@ -96,7 +96,8 @@ impl<'a> Templates<'a> {
     ) -> Result<Rendered, TemplateProblem> {
         let look = self.looks.get(reference).cloned().expect("templates are loaded before they are filled in");
         let context = self.context(&look, scope, all);
-        let shared = !look.instance && !self.resolver.target_matters.get();
+        let differs = self.resolver.target_matters.get() || self.resolver.component_matters.get();
+        let shared = !look.instance && !differs;
         let source = |engine: &Environment<'_>| {
             engine.get_template(reference).map(|template| template.source().to_owned()).unwrap_or_default()
         };
@@ -128,6 +129,7 @@ impl<'a> Templates<'a> {
         }
         // What components look like is the same for everybody who looks at them.
         self.resolver.target_matters.set(false);
+        self.resolver.component_matters.set(false);
         let components: Jinja =
             Jinja::from_pairs(names.iter().filter_map(|name| Some((name.clone(), self.components.get(name)?.clone()))));
         let instance = scope.component;

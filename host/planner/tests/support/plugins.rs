@@ -23,6 +23,7 @@ impl TestPlugins {
     pub(crate) fn new() -> Self {
         let kinds = vec![
             kind("file", Usage::Component, OnRollback::Run, file_schema()),
+            kind("tree", Usage::Component, OnRollback::Run, tree_schema()),
             kind("full", Usage::Component, OnRollback::Run, open_schema()),
             kind("service", Usage::Component, OnRollback::Run, open_schema()),
             kind("plain", Usage::Component, OnRollback::Run, open_schema()),
@@ -74,6 +75,8 @@ fn steps(proposal: &Proposal) -> Vec<PlannedStep> {
     let names: Vec<(&str, Phase)> = match (&*subject.kind.kind, action) {
         ("file", "create" | "update") => vec![("put", Install)],
         ("file", "delete") => vec![("unlink", Remove)],
+        ("tree", "create" | "update") => vec![("mirror", Install)],
+        ("tree", "delete") => vec![("clear", Remove)],
         ("full", "create" | "update") => vec![
             ("upload", Stage),
             ("halt", Stop),
@@ -150,6 +153,19 @@ fn file_schema() -> Value {
             "artifact": { "type": "string", "source": "artifact" },
         },
         "required": ["path"],
+        "additionalProperties": false,
+    })
+}
+
+fn tree_schema() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "path": { "type": "string", "writes": { "tree": "exact" } },
+            "exact": { "type": "boolean", "default": true },
+            "all": { "type": "string", "writes": "tree" },
+            "parts": { "type": "string", "writes": { "below": ["old", "new"] } },
+        },
         "additionalProperties": false,
     })
 }

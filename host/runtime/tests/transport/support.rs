@@ -34,10 +34,33 @@ impl Drop for Sshd {
     }
 }
 
+const SSHD: &str = "/usr/sbin/sshd";
+
+/// Puts a layer over `/etc` that nobody else sees, changes it, and goes on with a server.
+const OWN_ETC: &str = r#"
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
+eval "$1"
+shift
+exec "$@"
+"#;
+
+fn with_own_etc(change: &str, program: &str) -> StdCommand {
+    let mut command = StdCommand::new("/usr/bin/unshare");
+    command.args(["--mount", "--propagation", "private", "/bin/sh", "-euc", OWN_ETC, "sh", change, program]);
+    command
+}
+
 impl Sshd {
     /// Starts a server with default limits; none where there is no server to start and none is demanded.
     pub(crate) fn start(dir: &Path, more: &str) -> Option<Self> {
-        let program = Path::new("/usr/sbin/sshd");
+        Self::start_by(dir, more, || StdCommand::new(SSHD))
+    }
+
+    /// Starts a server by a command to which its own arguments are added.
+    fn start_by(dir: &Path, more: &str, command: impl Fn() -> StdCommand) -> Option<Self> {
+        let program = Path::new(SSHD);
         if !program.exists() {
             assert!(std::env::var_os("LAUNCHWAY_REQUIRE_SSHD").is_none(), "{} is not installed", program.display());
             eprintln!("skipped: {} is not installed", program.display());
@@ -62,7 +85,7 @@ impl Sshd {
             );
             fs::write(dir.join("sshd_config"), text).unwrap();
             let log = fs::File::create(dir.join("sshd.log")).unwrap();
-            let mut process = StdCommand::new(program)
+            let mut process = command()
                 .args(["-D", "-e", "-f"])
                 .arg(dir.join("sshd_config"))
                 .stdin(Stdio::null())
@@ -117,6 +140,26 @@ impl World {
     pub(crate) fn ssh_with(more: &str) -> Option<Self> {
         let dir = folder();
         let sshd = Sshd::start(dir.path(), more)?;
+        Some(Self::new(dir, Some(sshd)))
+    }
+
+    /// A world behind a server that sees an `/etc` of its own, changed by a shell line; none, which is said, where a
+    /// program is missing or this machine has no namespaces.
+    pub(crate) fn ssh_with_etc(program: &str, change: &str) -> Option<Self> {
+        let trial = || with_own_etc(":", "/bin/true").output().unwrap();
+        let obstacle = match () {
+            () if !am_root() => Some("needs root".to_owned()),
+            () if !Path::new(program).exists() => Some(format!("{program} is not installed")),
+            () => Some(trial()).filter(|output| !output.status.success()).map(|output| {
+                format!("a server can't have its own /etc: {}", String::from_utf8_lossy(&output.stderr).trim_end())
+            }),
+        };
+        if let Some(why) = obstacle {
+            skip(&why);
+            return None;
+        }
+        let dir = folder();
+        let sshd = Sshd::start_by(dir.path(), "", || with_own_etc(change, SSHD))?;
         Some(Self::new(dir, Some(sshd)))
     }
 
@@ -204,6 +247,13 @@ impl World {
         // A client of a jump host was told to end, and is nobody's child to wait for.
         until("no client is left", || processes_with(&control).is_empty()).await;
     }
+}
+
+/// Says why a test is skipped; fails instead where `LAUNCHWAY_REQUIRE_HOSTS` is set.
+pub(crate) fn skip(why: &str) {
+    let required = std::env::var_os("LAUNCHWAY_REQUIRE_HOSTS").is_some();
+    assert!(!required, "LAUNCHWAY_REQUIRE_HOSTS is set, and this test can't run here: {why}");
+    eprintln!("skipped: {why}");
 }
 
 fn folder() -> TempDir {

@@ -1,14 +1,14 @@
 //! Commands as another user.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::Duration;
 
-use launchway_model::{Escalation, EscalationMethod, Failure, Fault, SecretName};
+use launchway_model::{Escalation, EscalationMethod, Failure, Fault, SecretName, TargetSpec};
 use launchway_runtime::{Command, Exit, FileOptions, Source};
 
-use crate::support::{SECRET_VALUE, World, am_root, is_running, on_both, secret, sh, until};
+use crate::support::{SECRET_VALUE, World, am_root, is_running, on_both, secret, sh, skip, until};
 
 fn world_with(world: World, method: EscalationMethod) -> World {
     World { escalation: Escalation { method, password: None }, ..world }
@@ -22,7 +22,7 @@ fn as_user(user: &str, line: &str) -> Command {
 fn can(program: &str) -> bool {
     let there = Path::new("/usr/bin").join(program).exists();
     if !(am_root() && there) {
-        eprintln!("skipped: needs root and {program}");
+        skip(&format!("needs root and {program}"));
     }
     am_root() && there
 }
@@ -106,15 +106,6 @@ on_both! {
         world.close().await;
     }
 
-    async fn a_missing_program_is_told(world: World) {
-        let world = world_with(world, EscalationMethod::Doas);
-        if !Path::new("/usr/bin/doas").exists() {
-            let failure = world.effects().exec(as_user("someone", "true"), &world.sink).await.unwrap_err();
-            assert_says(&failure, Fault::Target, &["`doas` is not installed", "someone"]);
-        }
-        world.close().await;
-    }
-
     async fn a_user_is_never_an_option(world: World) {
         for user in ["-u", "", "a b", "#0", "a\nb", "a'b", "$(id)\0"] {
             let failure = world.effects().exec(as_user(user, "true"), &world.sink).await.unwrap_err();
@@ -122,6 +113,91 @@ on_both! {
         }
         world.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn doas() {
+    let rules = "printf '%s\\n' 'permit nopass root as nobody' 'permit nopass root as root' 'permit root as sys' >/etc/doas.conf";
+    let Some(world) = World::ssh_with_etc("/usr/bin/doas", rules) else { return };
+    let world = world_with(world, EscalationMethod::Doas);
+    everything_works_as_nobody(&world).await;
+    for (user, fault, words) in [
+        ("no-such-user", Fault::Configuration, "there is no user `no-such-user`"),
+        ("daemon", Fault::Target, "may not run commands as `daemon` by doas"),
+        ("sys", Fault::Configuration, "asks for a password to become `sys`"),
+    ] {
+        let failure = world.effects().exec(as_user(user, "true"), &world.sink).await.unwrap_err();
+        assert_says(&failure, fault, &[words]);
+    }
+    world.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_missing_program_is_told() {
+    let bin = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir("/usr/bin").unwrap().map(|entry| entry.unwrap()) {
+        if entry.file_name() != "doas" {
+            symlink(entry.path(), bin.path().join(entry.file_name())).unwrap();
+        }
+    }
+    let Some(world) = World::ssh_with(&format!("SetEnv PATH={}", bin.path().display())) else { return };
+    let world = world_with(world, EscalationMethod::Doas);
+    let failure = world.effects().exec(as_user("someone", "true"), &world.sink).await.unwrap_err();
+    assert_says(&failure, Fault::Target, &["`doas` is not installed", "someone"]);
+    world.close().await;
+}
+
+/// Makes a login user who becomes others with a password, which sudo asks for each time.
+const LOGIN_USER: &str = "
+    useradd --no-create-home --home-dir / --shell /bin/sh lw-login
+    echo 'lw-login:right one' | chpasswd
+    mkdir -p /etc/sudoers.d
+    printf '%s\\n' 'Defaults:lw-login timestamp_timeout=0, lecture=never' 'lw-login ALL=(ALL) ALL' >/etc/sudoers.d/lw
+    chmod 440 /etc/sudoers.d/lw";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_real_sudo_takes_a_password() {
+    let Some(world) = World::ssh_with_etc("/usr/bin/sudo", LOGIN_USER) else { return };
+    let with_password = Some(SecretName::new("login").unwrap());
+    let escalation = |password| Escalation { method: EscalationMethod::Sudo, password };
+    let target =
+        |password| TargetSpec { user: Some("lw-login".to_owned()), escalation: escalation(password), ..world.target() };
+    let input = || Command {
+        stdin: vec![secret()],
+        env: vec![("S".into(), vec![secret()])],
+        ..as_user("nobody", r#"[ "$(cat)" = "$S" ] && id -un"#)
+    };
+
+    let effects = world.effects_on(&target(None));
+    assert_eq!(effects.exec(sh("id -un"), &world.sink).await.unwrap().stdout, b"lw-login\n");
+    let failure = effects.exec(input(), &world.sink).await.unwrap_err();
+    assert_says(&failure, Fault::Configuration, &["asks for a password to become `nobody`"]);
+
+    fs::write(world.path("login"), "right one\n").unwrap();
+    let effects = world.effects_on(&target(with_password));
+    for _ in 0..2 {
+        assert_eq!(effects.exec(input(), &world.sink).await.unwrap().stdout, b"nobody\n");
+    }
+    assert!(effects.put(Source::Bytes(b"x".to_vec()), "/etc/lw-file", in_roots_name()).await.unwrap().changed);
+    assert_eq!(effects.stat("/etc/lw-file", None).await.unwrap().unwrap().owner, "root");
+    assert!(!Path::new("/etc/lw-file").exists(), "it is in the server's own /etc");
+    world.close().await;
+}
+
+fn in_roots_name() -> FileOptions {
+    FileOptions { as_user: Some("root".into()), ..FileOptions::default() }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_real_sudo_refuses_a_wrong_password() {
+    let Some(world) = World::ssh_with_etc("/usr/bin/sudo", LOGIN_USER) else { return };
+    fs::write(world.path("login"), "wrong one\n").unwrap();
+    let password = Some(SecretName::new("login").unwrap());
+    let escalation = Escalation { method: EscalationMethod::Sudo, password };
+    let target = TargetSpec { user: Some("lw-login".to_owned()), escalation, ..world.target() };
+    let failure = world.effects_on(&target).exec(as_user("nobody", "true"), &world.sink).await.unwrap_err();
+    assert_says(&failure, Fault::Configuration, &["refuses the password for becoming `nobody`"]);
+    world.close().await;
 }
 
 /// A stand-in that asks, refuses and complains like the real one.

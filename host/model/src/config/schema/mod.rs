@@ -8,9 +8,11 @@ mod project;
 mod property;
 mod shape;
 mod walk;
+mod writes;
 
 pub(super) use explain::Finding;
 pub(super) use files::ConfigSchema;
 pub use files::{application_schema, environment_schema};
 pub use project::project_schema;
 pub use property::{PropertySchema, SchemaError, SourceKind};
+pub use writes::{Extent, Writes};

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::explain::{self, Finding};
 use super::shape::Shapes;
 use super::walk;
+use super::writes::{Extent, Writes};
 use crate::Problem;
 use crate::config::pointer;
 
@@ -19,7 +20,7 @@ pub struct PropertySchema {
     schema: Arc<Value>,
     validator: Arc<Validator>,
     sources: Vec<(String, SourceKind)>,
-    writes: Vec<String>,
+    writes: Vec<Writes>,
     shapes: Arc<Shapes>,
 }
 
@@ -66,8 +67,8 @@ impl PropertySchema {
             if let Some(source) = property.iter().find_map(|part| source_kind(part.get("source")?)) {
                 sources.push((name.to_owned(), source));
             }
-            if property.iter().any(|part| part.get("writes") == Some(&Value::Bool(true))) {
-                writes.push(name.to_owned());
+            if let Some(extent) = property.iter().find_map(|part| Extent::read(part.get("writes")?).ok()?) {
+                writes.push(Writes { property: name.to_owned(), extent });
             }
         }
         let validator = Arc::new(build(schema)?);
@@ -176,7 +177,7 @@ impl PropertySchema {
     }
 
     /// Returns the top-level properties that are paths on the target which the instance owns, sorted.
-    pub fn writes(&self) -> &[String] {
+    pub fn writes(&self) -> &[Writes] {
         &self.writes
     }
 }
@@ -227,10 +228,13 @@ fn check_part(root: &Value, parts: &HashSet<*const Value>, at: &str, part: &Valu
             return Err(SchemaError::Reference { at: at.to_owned(), reference: reference.to_owned() });
         }
     }
-    for keyword in ["trigger", "secret", "writes"] {
+    for keyword in ["trigger", "secret"] {
         if part.get(keyword).is_some_and(|value| !value.is_boolean()) {
             return Err(SchemaError::Keyword { at: at.to_owned(), keyword, expected: "true or false" });
         }
+    }
+    if part.get("writes").is_some_and(|value| Extent::read(value).is_err()) {
+        return Err(SchemaError::Keyword { at: at.to_owned(), keyword: "writes", expected: Extent::EXPECTED });
     }
     if part.get("source").is_some_and(|value| source_kind(value).is_none()) {
         let expected = "`file`, `template`, `directory` or `artifact`";

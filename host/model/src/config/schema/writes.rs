@@ -1,0 +1,46 @@
+//! `writes`: which paths on its target an instance owns.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// A top-level property that is a path on the target, and what of it the instance owns.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Writes {
+    pub property: String,
+    pub extent: Extent,
+}
+
+/// How much an instance owns at a path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// What is there, but not what others put into it.
+    Path,
+    /// All there is in it, too.
+    Tree,
+    /// All there is in it if this property is true.
+    TreeIf(Arc<str>),
+    /// All there is in these of its members.
+    Below(Vec<String>),
+}
+
+impl Extent {
+    pub(super) const EXPECTED: &str = "true, false, `\"tree\"`, `{\"tree\": PROPERTY}` or `{\"below\": [NAME, …]}`";
+
+    /// Reads a keyword's value: an error if it is none, nothing if the path belongs to nobody.
+    pub(super) fn read(value: &Value) -> Result<Option<Self>, ()> {
+        match value {
+            Value::Bool(owned) => Ok(owned.then_some(Self::Path)),
+            Value::String(text) if text == "tree" => Ok(Some(Self::Tree)),
+            Value::Object(members) if members.len() == 1 => {
+                let name = |value: &Value| value.as_str().filter(|name| !name.is_empty()).map(str::to_owned).ok_or(());
+                match (members.get("tree"), members.get("below").and_then(Value::as_array)) {
+                    (Some(property), _) => Ok(Some(Self::TreeIf(name(property)?.into()))),
+                    (_, Some(names)) => Ok(Some(Self::Below(names.iter().map(name).collect::<Result<_, _>>()?))),
+                    _ => Err(()),
+                }
+            }
+            _ => Err(()),
+        }
+    }
+}
