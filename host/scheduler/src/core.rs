@@ -13,8 +13,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use launchway_model::{
-    ActionPlace, Always, ChangeIndex, ChangeKind, Event, EventRecord, Gate, Holder, NodeId, NodeKind, NodeState, Owner,
-    Phase, Plan, RunOutcome, RunState, RunStatus, SkipReason, StepNode, StepOutcome, Timestamp,
+    ActionPlace, Always, Cause, ChangeIndex, ChangeKind, Event, EventRecord, Gate, Holder, InstanceChange, NodeId,
+    NodeKind, NodeState, Owner, Phase, Plan, RunOutcome, RunState, RunStatus, SkipReason, StepNode, StepOutcome,
+    Timestamp,
 };
 
 use crate::graph::{Graph, InvalidPlan, is_final};
@@ -515,9 +516,15 @@ impl Core {
 /// Whether a step does something to the instance it belongs to, rather than around it.
 fn touches(plan: &Plan, step: &StepNode) -> bool {
     match &step.owner {
-        Owner::Action { place, .. } => *place == ActionPlace::Verify,
+        // To look again at what stays as it is leaves that as it is.
+        Owner::Action { place: ActionPlace::Verify, change, .. } => !plan.change(*change).is_some_and(is_only_verified),
+        Owner::Action { .. } => false,
         Owner::Instance { change } => plan.change(*change).is_some_and(|change| change.kind != ChangeKind::Act),
     }
+}
+
+fn is_only_verified(change: &InstanceChange) -> bool {
+    change.kind == ChangeKind::Refresh && change.causes.iter().all(|cause| *cause == Cause::Verify)
 }
 
 fn step_of(plan: &Plan, node: NodeId) -> Option<&StepNode> {

@@ -1,8 +1,9 @@
 //! `ssh/command`: runs a command when its definition changes.
 
 use launchway_sdk::{
-    Change, Command, Context, Exit, Failure, Instance, Kind, Outcome, Output, Pairs, Phase, Problem, Proposal, Report,
-    ResourceResult, ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict, user_problems,
+    Cause, Change, Command, Context, Exit, Failure, Instance, Kind, Outcome, Output, Pairs, Phase, Problem, Proposal,
+    Report, ResourceResult, ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict,
+    user_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
@@ -68,6 +69,8 @@ impl Kind for RunCommand {
     fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
         Ok(match &proposal.change {
             Change::Delete(_) => undo(proposal.instance()).into_iter().collect(),
+            // What has run has nothing to restart.
+            Change::Refresh(_) if proposal.causes.iter().all(|cause| matches!(cause, Cause::Request(_))) => Vec::new(),
             Change::Create(_) | Change::Update { .. } | Change::Refresh(_) | Change::Act(_) => {
                 vec![run(proposal.instance())]
             }
