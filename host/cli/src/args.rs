@@ -116,6 +116,9 @@ pub(crate) struct PlanArgs {
     /// Exit with 10 if there are changes
     #[arg(long)]
     pub exit_code: bool,
+    /// Explain why this component is touched or not, and why its steps come when they do
+    #[arg(long, value_name = "COMPONENT[@TARGET]", conflicts_with = "output")]
+    pub why: Option<String>,
 }
 
 #[derive(Args, Debug)]

@@ -1,5 +1,6 @@
 //! What differs between two property values or two texts, and how a value is shown.
 
+use serde::Serialize;
 use serde_json::Value;
 use similar::TextDiff;
 
@@ -12,11 +13,13 @@ const VALUE_LIMIT: usize = 60;
 const DIFF_LINES: usize = 40;
 
 /// A leaf that differs.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Difference {
     /// JSON Pointer.
     pub path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<Value>,
 }
 

@@ -20,6 +20,7 @@ mod sanitise;
 mod status;
 mod style;
 mod table;
+mod why;
 
 pub use diagnostics::{DiagnosticJson, diagnostics_json, diagnostics_text};
 pub use diff::{Difference, differences};
@@ -36,3 +37,4 @@ pub use run_view::{LogPiece, RunRow, RunView, run_json, run_text, runs_json, run
 pub use sanitise::{Cleaner, inline, sanitise};
 pub use status::{LastRun, applications_text, status_json, status_text};
 pub use style::{Paint, duration, time};
+pub use why::{LastChange, UnknownName, Why, why, why_json, why_text};

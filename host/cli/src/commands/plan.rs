@@ -1,16 +1,23 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use launchway_model::{Digest, Operation, Plan};
-use launchway_report::{Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text};
-use launchway_store::Store;
+use jiff::tz::TimeZone;
+use launchway_model::{Digest, InstanceId, Operation, Plan, RunId};
+use launchway_report::{
+    LastChange, Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text, why, why_json, why_text,
+};
+use launchway_store::{RunSummary, Store};
+
+use super::runs::row;
 
 use crate::args::{Global, PlanArgs};
 use crate::console::Console;
 use crate::context::{Context, set_values};
-use crate::error::Result;
+use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::holder::now;
 use crate::next_steps::shell_quote;
-use crate::planning::{Wish, make, shown};
+use crate::planning::{Ready, Wish, make, shown};
 use crate::saved_plan::SavedPlan;
 
 /// Shows what a deployment would change.
@@ -24,7 +31,9 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     let ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
     let warnings = diagnostics_json(&context.sources, &ready.warnings);
     console.warnings(&context.sources, &ready.warnings);
-    if console.json {
+    if let Some(asked) = &args.why {
+        explain(&context, &ready, store.as_ref(), asked)?;
+    } else if console.json {
         console.data(&plan_json(&ready.plan, ready.digest, &warnings))?;
     } else {
         console.data(&text(&ready.plan, &ready.rendered, store.as_ref(), console.paint, console.verbose))?;
@@ -36,6 +45,33 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
         console.say(&format!("Saved; run it with: launchway deploy {}\n", inline(&file)));
     }
     Ok(if changes && args.exit_code { Exit::Changes } else { Exit::Done })
+}
+
+/// Explains why something is touched or not, and why in this order.
+fn explain(context: &Context, ready: &Ready, store: Option<&Store>, asked: &str) -> Result<()> {
+    let state = context.state(store, &ready.plan.environment)?;
+    let runs: RefCell<BTreeMap<RunId, Option<RunSummary>>> = RefCell::default();
+    let last = |id: &InstanceId| {
+        let run = state.instances.get(id)?.run;
+        let mut runs = runs.borrow_mut();
+        // A run that is not known any more has a number at least.
+        let summary = runs.entry(run).or_insert_with(|| store?.run(run, now()).ok()?.map(|detail| detail.summary));
+        let finished = summary.as_ref().and_then(|run| run.finished);
+        Some(LastChange { run, operation: summary.clone().map(|run| row(run).operation), finished })
+    };
+    let why = why(&ready.plan, asked, &last).map_err(|unknown| {
+        let error = CliError::usage("unknown-instance", unknown.message);
+        match unknown.hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    })?;
+    let console = context.console;
+    if console.json {
+        console.data(&why_json(&why))
+    } else {
+        console.data(&why_text(&why, console.paint, &TimeZone::system()))
+    }
 }
 
 /// Returns a plan for people, with what differs in rendered files.

@@ -49,6 +49,31 @@ fn deploy_upgrade_and_undeploy() {
 }
 
 #[test]
+fn a_plan_says_why() {
+    let place = Place::with(&components("one", "cat file >> log"));
+    if !place.has_plugins() {
+        return;
+    }
+    place.run(&["plan", "--why", "file"]).exits(0).gives("file@here is created\n  because it is new");
+    let command = place.run(&["plan", "--why", "command@here"]).exits(0);
+    command.gives("file, which it needs").gives("The longest way");
+    assert!(!place.path(".launchway").exists(), "asking leaves no traces");
+    place.run(&["deploy", "--yes"]).exits(0);
+    place.application("2", &components("two", "cat file >> log"));
+    place.run(&["plan", "--why", "file"]).exits(0).gives("content: \"one\" → \"two\"");
+    place
+        .run(&["plan", "--why", "command"])
+        .exits(0)
+        .gives("nothing differs\n  last changed by run 1 (deploy), ended 2");
+    let json = place.run(&["plan", "--why", "command", "--json"]).exits(0).json();
+    assert_eq!((&json["schema"], &json["unchanged"][0]["last"]["run"]), (&1.into(), &1.into()));
+    place.run(&["plan", "--why", "comand"]).exits(2).tells("no component `comand`").tells("did you mean `command`?");
+    let error = place.run(&["plan", "--why", "file@hre", "--json"]).exits(2).json();
+    assert_eq!(error["error"]["code"], "unknown-instance");
+    place.run(&["plan", "--why", "file", "-o", "x"]).exits(2).tells("cannot be used with");
+}
+
+#[test]
 fn a_failure_is_shown_with_its_output_and_the_way_on() {
     let place = Place::with(&components("one", "echo all is well"));
     if !place.has_plugins() {
