@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use launchway_model::config::OnFailure;
-use launchway_model::{Digest, Plan, RunId, RunOutcome};
+use launchway_model::{Digest, Operation, Plan, RunId, RunOutcome};
 use launchway_report::{Events, duration, failures_text, inline, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
 use launchway_scheduler::{Control, Core, DriveError, JournalError, Limits, Options, RunIdentity, drive};
@@ -362,6 +362,10 @@ fn summary_json(run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered
     })
 }
 
+fn is_task(plan: &Plan) -> bool {
+    matches!(plan.operation, Operation::Task { .. })
+}
+
 /// Says how the run ended, and what to do next.
 fn say_end(
     console: Console,
@@ -384,7 +388,7 @@ fn say_end(
     .map(|(count, word)| format!("{count} {word}"))
     .collect();
     if counts.is_empty() {
-        counts.push("nothing committed".to_owned());
+        counts.push(if is_task(plan) { "task" } else { "nothing committed" }.to_owned());
     }
     let plural = if gathered.steps == 1 { "" } else { "s" };
     let ended = format!("{}, {} step{plural} in {} (run {run})", counts.join(", "), gathered.steps, duration(took));

@@ -162,7 +162,7 @@ fn what_is_forced_is_put_in_place_again() {
     let state = deployed(&project);
     project.force = Restriction { components: vec!["a".to_owned()], targets: Vec::new() };
     let plan = project.deploy(&state);
-    assert_eq!(text::changes(&plan), "Create a@t1: asked for: force\nunchanged b@t1\n");
+    assert_eq!(text::changes(&plan), "Update a@t1: asked for: force\nunchanged b@t1\n");
 }
 
 #[test]
