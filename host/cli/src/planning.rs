@@ -186,6 +186,7 @@ fn finish(
 }
 
 /// Resolves a release for every target.
+#[expect(clippy::too_many_arguments, reason = "two callers, and each argument is of another type")]
 pub(crate) fn expanded(
     context: &Context,
     environment: &LoadedEnvironment,
