@@ -22,7 +22,6 @@ use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
 use crate::holder::{holder, now};
 use crate::next_steps::{NextStep, next_steps};
-use crate::planning::secret_store;
 use crate::release::Manifest;
 use crate::reporter::{self, Gathered};
 
@@ -35,6 +34,7 @@ pub(crate) struct LiveRun {
     pub digest: Digest,
     pub environment: LoadedEnvironment,
     pub plugins: PluginSet,
+    pub secrets: Arc<SecretStore>,
     pub release: Option<Manifest>,
     /// It came from a file, and may be run once.
     pub saved: bool,
@@ -53,12 +53,11 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
         saved_plan: live.saved,
     });
     let journal = Arc::new(journal.map_err(|error| begin_error(&error))?);
-    let secrets = Arc::new(secret_store(&live.environment, &context.project.dir));
     let job = Job { console, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
     let settings = Settings::of(&live.environment);
     let result = keep_release(store, live.release.as_ref())
         .and_then(|()| if console.json { console.data(&Events::header(&plan, live.digest)) } else { Ok(()) })
-        .and_then(|()| context.runtime.block_on(job.run(&context.project.dir, live.plugins, secrets, settings)));
+        .and_then(|()| context.runtime.block_on(job.run(&context.project.dir, live.plugins, live.secrets, settings)));
     let run = job.journal.run();
     let (outcome, gathered) = result.inspect_err(|_| {
         // The error at hand is the one to be told; without this the lease expires on its own.

@@ -17,6 +17,7 @@ mod holder;
 mod live_run;
 mod next_steps;
 mod planning;
+mod preflight;
 mod process;
 mod project;
 #[cfg(test)]

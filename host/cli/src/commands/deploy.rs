@@ -13,6 +13,7 @@ use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::live_run::{self, LiveRun, unchanged_json};
 use crate::planning::{Ready, Wish, make};
+use crate::preflight::unreadable_secrets;
 use crate::saved_plan::SavedPlan;
 
 /// Deploys the project, or runs a saved plan.
@@ -44,12 +45,15 @@ pub(super) fn execute(context: &Context, store: &Store, ready: Ready, yes: bool,
     if !console.json {
         console.say(&text(&ready.plan, &ready.rendered, Some(store), console.paint_err, console.verbose));
     }
+    if let Some(error) = context.runtime.block_on(unreadable_secrets(&ready.plan, &ready.secrets)) {
+        return Err(error);
+    }
     // Records alone are no reason to ask: nothing is touched.
     if ready.plan.step_count() > 0 {
         confirm(console, yes, &question(&ready.plan))?;
     }
-    let Ready { plan, digest, environment, plugins, release, .. } = ready;
-    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, release, saved })
+    let Ready { plan, digest, environment, plugins, secrets, release, .. } = ready;
+    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, secrets, release, saved })
 }
 
 fn question(plan: &Plan) -> String {

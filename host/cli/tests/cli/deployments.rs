@@ -150,3 +150,33 @@ fn values_from_the_command_line_come_first() {
     place.run(&["deploy", "--yes", "--version", "1.10", "--set", "name=given"]).exits(0);
     assert_eq!(place.read("given").as_deref(), Some("1.10"));
 }
+
+#[test]
+fn a_secret_that_cannot_be_read_is_found_before_anything_is_touched() {
+    let place = Place::with(
+        "file: { type: ssh/file, with: { path: \"${folder}/file\", content: \"${secret.pw}\", parents: true } }\n",
+    );
+    if !place.has_plugins() {
+        return;
+    }
+    let environment = place.environment("local");
+    place.write("environments/local.yaml", &format!("{environment}secrets: {{ pw: {{ env: PW }} }}\n"));
+    let plan = place.run(&["plan"]).exits(0);
+    let said = format!("{}{}", plan.stdout, plan.stderr);
+    assert_eq!(said.matches("rotat").count(), 1, "{said}");
+    place.run(&["deploy", "--yes"]).exits(2).tells("secret `pw`").tells("`PW` is not set").tells("hint: ");
+    let error = place.run(&["deploy", "--yes", "--json"]).exits(2).json();
+    assert_eq!(error["error"]["code"], "secret");
+    assert_eq!(place.run(&["runs", "--json"]).exits(0).json()["runs"], serde_json::json!([]));
+    let with = place.command(&["deploy", "--yes"]).env("PW", "hunter22").output().expect("the binary starts");
+    crate::place::Said::of(with).exits(0);
+    assert_eq!(place.read("file").as_deref(), Some("hunter22"));
+    place.run(&["undeploy", "--yes"]).exits(0);
+
+    place.application("1", "file: { type: ssh/file, with: { path: \"${folder}/file\", content: x, parents: true } }\n");
+    let password = "escalation: { method: sudo, password: pw }";
+    let environment = environment.replace("transport: local", &format!("transport: local, {password}"));
+    place.write("environments/local.yaml", &format!("{environment}secrets: {{ pw: {{ env: PW }} }}\n"));
+    place.run(&["deploy", "--yes"]).exits(2).tells("secret `pw`");
+    assert_eq!(place.read("file"), None);
+}
