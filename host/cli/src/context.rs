@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use launchway_model::config::{Application, parse_scalar};
 use launchway_model::{ApplicationName, ApplicationState, EnvironmentName, Lineage, PluginName, Sources, Version};
 use launchway_runtime::{CachePlace, LoadError, PluginFile, PluginOptions, PluginSet};
-use launchway_store::{NEW_LINEAGE, Store, StoreError};
+use launchway_store::{LeaseInfo, NEW_LINEAGE, Store, StoreError};
 use serde_json::Value;
 
 use crate::adapters::LazyRuntime;
@@ -17,6 +17,7 @@ use crate::embedded::EMBEDDED;
 use crate::environment::{self, LoadedEnvironment};
 use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
+use crate::holder::now;
 use crate::process::COMPILE_PLUGIN;
 use crate::project::{self, Project};
 
@@ -164,6 +165,12 @@ pub(crate) fn set_values(given: &[String]) -> Result<BTreeMap<String, Value>> {
         }
     }
     Ok(values)
+}
+
+/// Returns the lease of a run that is at work on the application.
+pub(crate) fn live_lease(context: &Context, store: &Store, environment: &EnvironmentName) -> Result<Option<LeaseInfo>> {
+    let lease = store.lease(environment, context.application()).map_err(|error| store_error(&error))?;
+    Ok(lease.filter(|lease| lease.is_live(now())))
 }
 
 /// Tells what users can do something about from bugs.

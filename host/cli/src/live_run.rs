@@ -9,7 +9,7 @@ use launchway_model::{Digest, Plan, RunId, RunOutcome};
 use launchway_report::{Events, duration, failures_text, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
 use launchway_scheduler::{Control, Core, Limits, Options, RunIdentity, drive};
-use launchway_store::{BeginError, LEASE_MS, NewRun, RunJournal, Store};
+use launchway_store::{BeginError, LEASE_MS, LeaseInfo, NewRun, RunJournal, Store};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -232,6 +232,11 @@ async fn beat(journal: Arc<RunJournal>, control: UnboundedSender<Control>) {
             return;
         }
     }
+}
+
+/// Returns the refusal of a run that finds another one at work.
+pub(crate) fn locked(lease: LeaseInfo) -> CliError {
+    begin_error(&BeginError::Locked { run: lease.run, holder: lease.holder, since: lease.since })
 }
 
 fn begin_error(error: &BeginError) -> CliError {

@@ -201,12 +201,56 @@ fn state() -> ApplicationState {
 
 #[test]
 fn a_state_for_people_and_machines() {
-    let last = LastRun { id: RunId(4), status: "failed".to_owned(), started: Timestamp(1_795_000_000_000) };
+    let last = LastRun {
+        id: RunId(4),
+        status: "failed".to_owned(),
+        started: Timestamp(1_795_000_000_000),
+        removed_part: false,
+    };
     insta::assert_snapshot!(status_text(&state(), Some(&last), PLAIN, false));
     let mut state = state();
     state.instances.retain(|id, _| id.component.as_str() != "web");
     insta::assert_snapshot!(status_json(&state, Some(&last)));
     insta::assert_snapshot!(applications_text(&[(state, Some(last))]));
+}
+
+/// The head must not tell of a version what is not wholly there.
+#[test]
+fn a_state_that_is_not_whole_says_so_first() {
+    let head = |state: &launchway_model::ApplicationState, status: &str, removed_part| {
+        let last = LastRun { id: RunId(3), status: status.to_owned(), started: Timestamp(0), removed_part };
+        let text = status_text(state, Some(&last), PLAIN, false);
+        let json: Value = serde_json::from_str(&status_json(state, Some(&last))).expect("it is JSON");
+        (text.lines().next().unwrap_or_default().to_owned(), json["complete"] == true, text, json)
+    };
+    let mut state = state();
+    for record in state.instances.values_mut() {
+        if let Some(dirty) = &mut record.dirty {
+            dirty.run = RunId(3);
+        }
+    }
+    let (line, complete, text, json) = head(&state, "running", false);
+    assert!(line.contains("not complete: run 3 is changing it") && !complete, "{line}");
+    assert!(!text.contains("uncertain") && json["instances"].to_string().contains("changing"), "{text}");
+    let (line, complete, ..) = head(&state, "interrupted", false);
+    assert!(line.contains(" uncertain; ") && line.ends_with("the last run (3) was interrupted") && !complete, "{line}");
+
+    state.instances.retain(|_, record| record.dirty.is_none() && !record.assumed);
+    let version = state.version.clone().expect("it has one");
+    for record in state.instances.values_mut() {
+        let deployed = record.confirmed.as_mut().expect("it is confirmed");
+        std::sync::Arc::make_mut(deployed).spec.version = version.clone();
+    }
+    assert_eq!(head(&state, "done", false).0, format!("shop {version} on staging"));
+    assert!(head(&state, "done", false).1);
+    assert!(head(&state, "done", true).0.ends_with("not complete: the last run (3) removed a part"));
+    assert!(head(&state, "failed", false).0.ends_with("not complete: the last run (3) failed"));
+    let first = state.instances.values_mut().next().and_then(|record| record.confirmed.as_mut());
+    std::sync::Arc::make_mut(first.expect("there is one")).spec.version = launchway_model::Version::new("9").unwrap();
+    let (line, complete, ..) = head(&state, "done", false);
+    assert!(line.ends_with("not complete: 1 of version 9") && !complete, "{line}");
+    state.version = None;
+    assert_eq!(head(&state, "done", false).0, "shop on staging: no complete version");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::plan::{nothing, text};
 use crate::args::{DeployArgs, Global, PartArgs};
 use crate::confirm::confirm;
 use crate::console::Console;
-use crate::context::{Context, set_values, store_error};
+use crate::context::{Context, live_lease, set_values, store_error};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::live_run::{self, LiveRun, unchanged_json};
@@ -32,6 +32,9 @@ pub(super) fn run(global: &Global, console: Console, args: &DeployArgs) -> Resul
 /// Shows a plan, asks, and runs it.
 pub(super) fn execute(context: &Context, store: &Store, ready: Ready, yes: bool, saved: bool) -> Result<Exit> {
     let console = context.console;
+    if let Some(lease) = live_lease(context, store, &ready.plan.environment)? {
+        return Err(live_run::locked(lease));
+    }
     console.warnings(&context.sources, &ready.warnings);
     if ready.plan.is_empty() {
         if console.json {

@@ -180,3 +180,24 @@ fn a_secret_that_cannot_be_read_is_found_before_anything_is_touched() {
     place.run(&["deploy", "--yes"]).exits(2).tells("secret `pw`");
     assert_eq!(place.read("file"), None);
 }
+
+#[test]
+fn a_state_of_parts_does_not_pass_for_a_version() {
+    let place = Place::with(&components("one", "true"));
+    if !place.has_plugins() {
+        return;
+    }
+    place.run(&["deploy", "--yes"]).exits(0);
+    place.run(&["status"]).exits(0).gives("shop 1 on local\n");
+    place.application("2", &components("two", "exit 3"));
+    place.run(&["deploy", "--yes", "--component", "file"]).exits(0);
+    place.run(&["status"]).exits(0).gives("shop 1 on local, not complete: 1 of version 2\n");
+    place.run(&["deploy", "--yes"]).exits(3);
+    place.run(&["status"]).exits(0).gives("not complete: 1 uncertain; ").gives("the last run (3) failed\n");
+    assert_eq!(place.run(&["status", "--json"]).exits(0).json()["complete"], false);
+    place.application("2", &components("two", "true"));
+    place.run(&["deploy", "--yes"]).exits(0);
+    assert_eq!(place.run(&["status", "--json"]).exits(0).json()["complete"], true);
+    place.run(&["undeploy", "--yes", "--component", "command"]).exits(0);
+    place.run(&["status"]).exits(0).gives("shop 2 on local, not complete: the last run (5) removed a part\n");
+}

@@ -87,7 +87,14 @@ fn a_second_run_finds_the_environment_locked() {
     }
     let (child, lines) = begin(&place);
     place.run(&["deploy", "--yes"]).exits(7).tells("run 1");
+    let refused = place.run(&["deploy"]).exits(7).tells("run 1");
+    assert!(!refused.stderr.contains("Plan:"), "{}", refused.stderr);
+    place.run(&["plan"]).exits(0).tells("run 1 is changing it");
     place.run(&["runs"]).exits(0).gives("running");
+    let status = place.run(&["status"]).exits(0).gives("run 1 is changing it");
+    assert!(!status.stdout.contains("uncertain"), "{}", status.stdout);
+    let status = place.run(&["status", "--json"]).exits(0).json();
+    assert_eq!((&status["complete"], &status["instances"][0]["state"]), (&false.into(), &"changing".into()));
     std::fs::write(place.deployed("go"), "").expect("a file");
     end(child, lines).exits(0);
 }
