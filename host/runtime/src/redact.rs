@@ -1,13 +1,13 @@
 //! Takes secrets out of what is shown or kept.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use launchway_model::Failure;
+use launchway_model::{Digest, Failure};
 
 /// What stands in a secret's place.
 const MASK: &[u8] = b"***";
@@ -26,8 +26,19 @@ pub struct Redactor {
 
 #[derive(Debug, Default)]
 struct Known {
+    /// What was given so far, none of it in clear. Every command gives all of it once more, which must cost little.
+    values: Values,
     needles: BTreeSet<Needle>,
     patterns: Arc<Patterns>,
+}
+
+#[derive(Default)]
+struct Values(HashSet<Digest>);
+
+impl std::fmt::Debug for Values {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} values", self.0.len())
+    }
 }
 
 /// A byte string to replace.
@@ -52,13 +63,22 @@ impl Redactor {
 
     /// Takes in a secret: from now on it is replaced, in streams already begun too.
     pub fn learn(&self, value: &[u8]) {
+        let digest = Digest::of(value);
+        if self.has_learned(&digest) {
+            return;
+        }
         let needles = needles_of(value);
         let mut known = self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.values.0.insert(digest);
         let before = known.needles.len();
         known.needles.extend(needles);
         if known.needles.len() != before {
             known.patterns = Arc::new(Patterns::new(&known.needles));
         }
+    }
+
+    fn has_learned(&self, digest: &Digest) -> bool {
+        self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner).values.0.contains(digest)
     }
 
     /// Begins a stream, whose pieces may cut secrets in two.
@@ -534,6 +554,13 @@ mod tests {
     fn every_line_of_a_secret_counts() {
         let redactor = redactor(&["-----BEGIN KEY-----\nAAAAB3NzaC1\n{\n-----END KEY-----\n"]);
         assert_eq!(redactor.text("x AAAAB3NzaC1 { y"), "x *** { y");
+    }
+
+    #[test]
+    fn what_was_learned_is_known_whatever_its_forms() {
+        let redactor = redactor(&["hunter2", " "]);
+        assert!(redactor.has_learned(&Digest::of(b"hunter2")) && redactor.has_learned(&Digest::of(b" ")));
+        assert!(!redactor.has_learned(&Digest::of(b"hunter")));
     }
 
     proptest! {

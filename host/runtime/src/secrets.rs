@@ -9,6 +9,7 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use launchway_model::config::SecretSource;
 use launchway_model::{Failure, Fault, Fingerprint, SecretName};
+use rustix::process::{Pid, Signal, kill_process_group};
 use sha2::Sha256;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::OnceCell;
@@ -123,10 +124,13 @@ impl SecretStore {
             .kill_on_drop(true)
             .spawn()
             .map_err(fail)?;
+        let group = Group(child.id().and_then(|pid| Pid::from_raw(pid.cast_signed())));
         let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
         let all = async {
             let (out, err) = tokio::join!(read_limited(stdout, SIZE_LIMIT + 1), read_tail(stderr));
-            Ok::<_, std::io::Error>((out?, err, child.wait().await?))
+            let status = child.wait().await?;
+            group.has_ended();
+            Ok::<_, std::io::Error>((out?, err, status))
         };
         let (out, complaint, status) = match tokio::time::timeout(COMMAND_TIMEOUT, all).await {
             Ok(done) => done.map_err(fail)?,
@@ -147,6 +151,25 @@ impl SecretStore {
             return Err(failure);
         }
         check_size(name, out)
+    }
+}
+
+/// Kills a command's whole process group when dropped, unless the command has ended by itself.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn has_ended(mut self) {
+        // Its number may become somebody else's.
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // All of it may be gone already.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 
@@ -262,6 +285,33 @@ mod tests {
         assert!(command.message.contains("exit status 3"), "{command:?}");
         assert_eq!(command.detail.as_deref(), Some("the vault is sealed"));
         assert!(!format!("{command:?}").contains("half-a-secret"));
+    }
+
+    #[tokio::test]
+    async fn a_command_that_is_given_up_ends_with_its_children() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = "sleep 600 & echo $! >pid.new; mv pid.new pid; wait";
+        let command = vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
+        let store = store(&[("command", SecretSource::Command(command))], dir.path());
+        let pid = dir.path().join("pid");
+        let secret = name("command");
+        let begun = async {
+            while !pid.exists() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::select! {
+            _ = store.value(&secret) => panic!("it waits"),
+            () = begun => {}
+        }
+        let stat = format!("/proc/{}/stat", std::fs::read_to_string(pid).unwrap().trim());
+        let ended = async {
+            // Its parent is gone too, so it is a zombie only until somebody else has waited for it.
+            while std::fs::read_to_string(&stat).is_ok_and(|stat| !stat.contains(") Z ")) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the child ends");
     }
 
     #[tokio::test]

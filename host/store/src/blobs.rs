@@ -11,7 +11,7 @@ use launchway_model::Digest;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use crate::store::create_folder;
+use crate::store::{create_folder, sync_folder};
 use crate::{Store, StoreError};
 
 #[derive(Debug)]
@@ -178,7 +178,7 @@ impl Intake<'_> {
         self.file.as_file().sync_all().map_err(StoreError::io("write", &path))?;
         let file = self.file.persist(&path).map_err(|error| StoreError::io("write", &path)(error.error))?;
         // The name must outlast a power failure as well as the bytes.
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io("write", folder))?;
+        sync_folder(folder)?;
         self.store.blobs().remember(&digest, &file);
         Ok((digest, size))
     }

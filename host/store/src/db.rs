@@ -5,9 +5,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::StoreError;
+use crate::store::transact;
 
 /// Marks the file as ours: "LWAY".
 const APPLICATION_ID: i64 = 0x4c57_4159;
@@ -97,7 +98,7 @@ pub(crate) fn open(folder: &Path) -> Result<Connection, StoreError> {
     let path = folder.join("launchway.db");
     create_private(&path)?;
     let mut connection = connect(&path)?;
-    if format_of(&connection, &path)? < MIGRATIONS.len() as i64 {
+    if found(&mut connection, &path)? < MIGRATIONS.len() as i64 {
         // Switching to WAL and creating tables is not for two processes at once.
         let lock_path = folder.join("setup.lock");
         let lock = create_private(&lock_path)?;
@@ -127,10 +128,16 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
     attempt().map_err(|error| StoreError::database(path, error))
 }
 
+/// Returns the format's number while other processes may be making the tables: all of it is read at one moment.
+fn found(connection: &mut Connection, path: &Path) -> Result<i64, StoreError> {
+    let format = transact(connection, TransactionBehavior::Deferred, |view| Ok(format_of(view, path)?));
+    format.map_err(|failed| failed.at(path))
+}
+
 /// Returns the format's number, 0 for an empty file.
-fn format_of(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+fn format_of(transaction: &Transaction<'_>, path: &Path) -> Result<i64, StoreError> {
     let read = || {
-        let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+        let number = |sql| transaction.query_row(sql, [], |row| row.get::<_, i64>(0));
         Ok((
             number("PRAGMA user_version")?,
             number("PRAGMA application_id")?,
@@ -172,4 +179,32 @@ fn create_private(path: &Path) -> Result<File, StoreError> {
         .mode(0o600)
         .open(path)
         .map_err(StoreError::io("open", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_in_the_making_is_never_taken_for_something_else() {
+        const ROUNDS: usize = 2000;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("launchway.db");
+        let maker = Connection::open(&path).unwrap();
+        maker.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(())).unwrap();
+        maker.pragma_update(None, "synchronous", "OFF").unwrap();
+        let (made, unmade) = ("CREATE TABLE a (x)", "DROP TABLE a");
+        let numbers = |owner, format| format!("PRAGMA application_id = {owner}; PRAGMA user_version = {format}");
+        let state = |change, owner, format| format!("BEGIN; {change}; {}; COMMIT", numbers(owner, format));
+        let states = [state(made, APPLICATION_ID, 1), state(unmade, 0, 0)];
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut looking = connect(&path).unwrap();
+                (0..ROUNDS).for_each(|_| assert!(matches!(found(&mut looking, &path), Ok(0 | 1))));
+            });
+            for _ in 0..ROUNDS {
+                states.iter().for_each(|sql| maker.execute_batch(sql).unwrap());
+            }
+        });
+    }
 }

@@ -1,6 +1,6 @@
 //! The store as a whole: its folder and its shared connection.
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -118,7 +118,18 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), StoreError> {
         std::fs::create_dir_all(parent).map_err(StoreError::io("create", parent))?;
     }
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        other => other.map_err(StoreError::io("create", path)),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        other => other.map_err(StoreError::io("create", path))?,
     }
+    // What will be written into it is lost with its name.
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    }
+}
+
+/// Makes the names in a folder outlast a power failure.
+pub(crate) fn sync_folder(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(StoreError::io("write", path))
 }

@@ -207,7 +207,7 @@ fn all_that_is_wrong_is_said_at_once() {
         grant: Vec::new(),
     };
     let Err(errors) = PluginSet::load(&[], &[file("a"), file("b")], PluginOptions::default()) else { panic!() };
-    assert_eq!(errors.iter().map(LoadError::plugin).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(errors.iter().map(LoadError::plugin).collect::<Vec<_>>(), [Some("a"), Some("b")]);
 }
 
 /// In a process of its own, since the limit can't be taken back.

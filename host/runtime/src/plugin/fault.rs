@@ -150,6 +150,9 @@ pub enum LoadError {
     Describe { plugin: PluginName, fault: PluginFault },
     #[error("plugin `{plugin}` comes with Launchway already")]
     Taken { plugin: PluginName },
+    /// No plugin's fault.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// Something embedded in this binary is broken.
     #[error("the embedded plugin `{name}` is broken: {reason}")]
     Embedded { name: String, reason: String },
@@ -175,14 +178,16 @@ impl LoadError {
             }
             Self::UnknownGrant { .. } => Some("the capabilities are `target`, `secrets`, `http` and `net`".to_owned()),
             Self::Taken { .. } => Some("give it another name".to_owned()),
-            Self::Describe { fault: PluginFault::Engine(error), .. } => error.hint().map(str::to_owned),
+            Self::Engine(error) | Self::Describe { fault: PluginFault::Engine(error), .. } => {
+                error.hint().map(str::to_owned)
+            }
             Self::Embedded { .. } => Some("build Launchway anew with `cargo xtask build`".to_owned()),
             _ => None,
         }
     }
 
-    /// Returns the plugin's name.
-    pub fn plugin(&self) -> &str {
+    /// Returns the plugin's name; none if it is no plugin's fault.
+    pub fn plugin(&self) -> Option<&str> {
         match self {
             Self::Read { plugin, .. }
             | Self::NotAComponent { plugin, .. }
@@ -194,8 +199,9 @@ impl LoadError {
             | Self::MissingExports { plugin, .. }
             | Self::Compile { plugin, .. }
             | Self::Describe { plugin, .. }
-            | Self::Taken { plugin } => plugin.as_str(),
-            Self::Embedded { name, .. } => name,
+            | Self::Taken { plugin } => Some(plugin.as_str()),
+            Self::Embedded { name, .. } => Some(name),
+            Self::Engine(_) => None,
         }
     }
 }
@@ -208,4 +214,18 @@ fn uses(uses: &BTreeMap<String, Vec<String>>) -> String {
 
 fn list(items: &[String]) -> String {
     items.iter().map(|item| format!("`{item}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_a_sandbox_is_no_plugins_fault() {
+        let reason = "no memory".to_owned();
+        let error = LoadError::from(EngineError::AddressSpace { gib: 4, reason });
+        assert_eq!(error.plugin(), None);
+        assert!(error.to_string().starts_with("the sandbox needs 4 GiB"), "{error}");
+        assert!(error.hint().is_some());
+    }
 }

@@ -89,10 +89,7 @@ impl PluginSet {
             }
         }
         if !files.is_empty() {
-            let loader = Loader::new(&options).map_err(|error| {
-                let plugin = files[0].name.clone();
-                vec![LoadError::Describe { plugin, fault: error.into() }]
-            })?;
+            let loader = Loader::new(&options).map_err(|error| vec![error.into()])?;
             for file in files {
                 let loaded = match plugins.contains_key(&file.name) {
                     true => Err(LoadError::Taken { plugin: file.name.clone() }),

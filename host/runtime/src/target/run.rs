@@ -91,8 +91,9 @@ pub(crate) async fn run(
             live.conclude(folder).await
         }
         Err(_) => {
-            live.killable = false;
+            // What has not started yet may still start: dropping sees to its end.
             if let Some((group, pid)) = live.running {
+                live.killable = false;
                 let as_user = live.as_user.clone();
                 let killed = async {
                     kill(place, group, pid, as_user).await;

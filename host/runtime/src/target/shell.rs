@@ -11,6 +11,12 @@ pub(crate) fn quote(text: &str) -> String {
     quoted
 }
 
+/// Quotes a text for people to copy, where it needs to be.
+pub(crate) fn quote_if_needed(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "@%+=:,./_-".contains(c);
+    if !text.is_empty() && text.chars().all(plain) { text.to_owned() } else { quote(text) }
+}
+
 /// Wraps a POSIX script in a command line that any login shell passes on unharmed.
 ///
 /// A user's login shell may be csh or fish, whose single quotes are not as quiet as a POSIX shell's: csh minds `!` and

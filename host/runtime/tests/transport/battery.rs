@@ -200,3 +200,23 @@ on_both! {
         world.close().await;
     }
 }
+
+/// The login talks for as long as somebody listens, and only then runs its first script.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_whose_time_is_up_before_it_starts_never_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (login, ended, started) = (dir.path().join("login"), dir.path().join("ended"), dir.path().join("started"));
+    let text = format!(
+        "trap '' PIPE\nwhile echo talk 2>/dev/null; do sleep 0.05; done\n\
+         (eval \"$SSH_ORIGINAL_COMMAND\")\n: >{}\n",
+        ended.display()
+    );
+    std::fs::write(&login, text).unwrap();
+    let Some(world) = World::ssh_with(&format!("ForceCommand /bin/sh {}", login.display())) else { return };
+    let line = format!(": >{}; exec sleep 600", started.display());
+    let hasty = Command { timeout: Some(Duration::from_millis(500)), ..sh(&line) };
+    assert_eq!(world.effects().exec(hasty, &world.sink).await.unwrap().exit, Exit::TimedOut);
+    until("the script ends", || ended.exists()).await;
+    assert!(!started.exists(), "nobody would have killed it");
+    world.close().await;
+}

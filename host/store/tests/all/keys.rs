@@ -10,7 +10,10 @@ use crate::support::{Folder, environment};
 #[test]
 fn a_key_is_made_once_and_stays() {
     let folder = Folder::new();
+    assert_eq!(folder.store.find_secret_key(&environment()).unwrap(), None);
+    assert!(!folder.folder.path().join("store/keys").exists(), "looking makes none");
     let key = folder.store.secret_key(&environment()).unwrap();
+    assert_eq!(folder.store.find_secret_key(&environment()).unwrap(), Some(key));
     assert_eq!(folder.again().secret_key(&environment()).unwrap(), key);
     let other = EnvironmentName::new("other").unwrap();
     assert_ne!(folder.store.secret_key(&other).unwrap(), key);

@@ -21,8 +21,12 @@ pub(super) fn connecting(settings: &Settings, said: &str) -> Diagnosis {
         return failure;
     }
     let refusal = if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("host key has changed") {
-        failure(Fault::Configuration, format!("the host key of {at} has changed"))
-            .hint(format!("if the host was set up anew, remove the old key with `ssh-keygen -R '{}'`, then run `{}`; if not, somebody may be in between", known_as(settings), settings.keyscan()))
+        failure(Fault::Configuration, format!("the host key of {at} has changed")).hint(format!(
+            "if the host was set up anew, remove the old key with `{}`, then run `{}`; if not, somebody may be in \
+                 between",
+            settings.forget_key(),
+            settings.keyscan()
+        ))
     } else if has("Host key verification failed") {
         failure(Fault::Configuration, format!("the host key of {at} is not known")).hint(format!(
             "compare the key with the host's own, then run `{}`; or set `host_key_checking: accept-new`",
@@ -152,12 +156,4 @@ fn login_refused(settings: &Settings, said: &str) -> Failure {
         )
     };
     failure(Fault::Configuration, message).hint(hint)
-}
-
-/// How known_hosts calls the host.
-fn known_as(settings: &Settings) -> String {
-    match settings.port {
-        Some(port) if port != 22 => format!("[{}]:{port}", settings.address),
-        _ => settings.address.clone(),
-    }
 }

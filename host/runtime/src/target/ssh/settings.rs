@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use launchway_model::{Failure, Fault, HostKeyChecking, TargetSpec};
 
 use crate::target::failure::{FailureExt as _, failure};
+use crate::target::shell::{quote, quote_if_needed};
 
 /// Seconds until a connection attempt is given up.
 const CONNECT_TIMEOUT: u32 = 10;
@@ -43,15 +44,18 @@ impl Settings {
         for jump in &target.ssh.jump {
             check_jump(jump, target)?;
         }
-        let path = |path: &Option<PathBuf>| path.as_deref().map(|path| expand(project_dir, path));
+        let path = |what: &str, path: &Option<PathBuf>| match path.as_deref().map(|path| expand(project_dir, path)) {
+            Some(path) => check_path(what, &path, target).map(|()| Some(path)),
+            None => Ok(None),
+        };
         Ok(Self {
             address: address.to_owned(),
             port: target.port,
             user: target.user.clone(),
-            identity_file: path(&target.ssh.identity_file),
+            identity_file: path("identity_file", &target.ssh.identity_file)?,
             jump: target.ssh.jump.clone(),
-            config_file: path(&target.ssh.config_file),
-            known_hosts: path(&target.ssh.known_hosts),
+            config_file: path("config_file", &target.ssh.config_file)?,
+            known_hosts: path("known_hosts", &target.ssh.known_hosts)?,
             host_keys: match target.ssh.host_key_checking {
                 HostKeyChecking::Strict => HostKeys::Strict,
                 HostKeyChecking::AcceptNew => HostKeys::AcceptNew,
@@ -64,9 +68,9 @@ impl Settings {
     /// Refuses a key that is not there or not private: the client would go on without it and fail for another reason.
     pub(super) fn check_identity(&self) -> Result<(), Failure> {
         let Some(file) = &self.identity_file else { return Ok(()) };
-        let shown = file.display();
+        let shown = quote_if_needed(&file.display().to_string());
         let unreadable = |error: std::io::Error| {
-            failure(Fault::Configuration, format!("can't read identity file {shown}: {error}"))
+            failure(Fault::Configuration, format!("can't read identity file {}: {error}", file.display()))
                 .hint("`identity_file` names a private key; relative paths start at the project's folder")
         };
         let opened = std::fs::File::open(file).map_err(unreadable)?;
@@ -74,7 +78,8 @@ impl Settings {
         use std::os::unix::fs::MetadataExt as _;
         // The client ignores such a key, and then all that is left to see is a refused login.
         if about.mode() & 0o077 != 0 && about.uid() == rustix::process::getuid().as_raw() {
-            let message = format!("identity file {shown} may be read by others, so the SSH client refuses it");
+            let message =
+                format!("identity file {} may be read by others, so the SSH client refuses it", file.display());
             return Err(failure(Fault::Configuration, message).hint(format!("chmod 600 {shown}")));
         }
         Ok(())
@@ -129,8 +134,30 @@ impl Settings {
     /// The command that fetches the host's key.
     pub(super) fn keyscan(&self) -> String {
         let port = self.port.map_or_else(String::new, |port| format!("-p {port} "));
-        let file = self.known_hosts.as_deref().unwrap_or(Path::new("~/.ssh/known_hosts"));
-        format!("ssh-keyscan {port}{} >> {}", self.address, file.display())
+        let scan = format!("ssh-keyscan {port}{}", quote_if_needed(&self.address));
+        let file = self.known_hosts.as_deref();
+        let file = file.map_or("~/.ssh/known_hosts".to_owned(), |file| quote_if_needed(&file.display().to_string()));
+        // It goes through no jump host, so it has to run on the last one.
+        let scan = match self.jump.split_last() {
+            None => scan,
+            Some((last, [])) => format!("ssh {} {}", quote_if_needed(&format!("ssh://{last}")), quote_if_needed(&scan)),
+            Some((last, before)) => {
+                let (before, last) = (quote_if_needed(&before.join(",")), quote_if_needed(&format!("ssh://{last}")));
+                format!("ssh -J {before} {last} {}", quote_if_needed(&scan))
+            }
+        };
+        format!("{scan} >> {file}")
+    }
+
+    /// The command that forgets the host's old key.
+    pub(super) fn forget_key(&self) -> String {
+        let host = match self.port {
+            Some(port) if port != 22 => format!("[{}]:{port}", self.address),
+            _ => self.address.clone(),
+        };
+        let file =
+            self.known_hosts.as_deref().map(|file| format!(" -f {}", quote_if_needed(&file.display().to_string())));
+        format!("ssh-keygen -R {}{}", quote(&host), file.unwrap_or_default())
     }
 }
 
@@ -145,6 +172,20 @@ pub(crate) fn expand(base: &Path, path: &Path) -> PathBuf {
 /// Quotes a path, in which the client would expand `%`.
 fn quoted(path: &Path) -> String {
     format!("\"{}\"", path.display().to_string().replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%"))
+}
+
+/// Refuses a path that can't be written into the client's configuration: it knows no escape for a line end, and none
+/// for `${`, behind which it puts a variable's value in.
+fn check_path(what: &str, path: &Path, target: &TargetSpec) -> Result<(), Failure> {
+    let text = path.display().to_string();
+    let why = match text.chars().find(|c| c.is_control()) {
+        Some(bad) => format!("it contains {bad:?}"),
+        None if text.contains("${") => "it contains `${`, which the SSH client takes for a variable".to_owned(),
+        None => return Ok(()),
+    };
+    let message = format!("the {what} of target `{}` can't be used with SSH: {why}", target.name);
+    Err(failure(Fault::Configuration, message)
+        .hint(format!("`{what}:` in the environment's file names `{}`", text.escape_debug())))
 }
 
 /// Refuses a word that could be read as an option or as several words.
@@ -215,6 +256,45 @@ mod tests {
         for address in ["host.example.org", "::1", "[::1]", "fe80::1%eth0", "127.0.0.1", "bücher.example"] {
             assert!(Settings::new(&target(address, Some("me"), &["u@[::1]:22", "bastion"]), Path::new("/")).is_ok());
         }
+    }
+
+    #[test]
+    fn paths_that_the_client_would_read_otherwise_are_refused() {
+        for bad in ["a\nProxyCommand x", "a\tb", "${HOME}/id", "a\u{7f}"] {
+            let set: [fn(&mut SshOptions, PathBuf); 3] = [
+                |ssh, path| ssh.identity_file = Some(path),
+                |ssh, path| ssh.known_hosts = Some(path),
+                |ssh, path| ssh.config_file = Some(path),
+            ];
+            for set in set {
+                let mut target = target("h", None, &[]);
+                set(&mut target.ssh, bad.into());
+                let failure = Settings::new(&target, Path::new("/p")).unwrap_err();
+                assert_eq!(failure.fault, Fault::Configuration, "{bad:?}");
+                assert!(!failure.message.contains('\n') && !failure.hint.unwrap().contains('\n'));
+            }
+        }
+        let mut target = target("h", None, &[]);
+        target.ssh.identity_file = Some("a $b %h {c}".into());
+        assert!(Settings::new(&target, Path::new("/p")).is_ok());
+    }
+
+    #[test]
+    fn commands_in_hints_can_be_run_as_they_are() {
+        let commands = |port, jump: &[&str], known_hosts: Option<&str>| {
+            let mut target = target("h", None, jump);
+            (target.port, target.ssh.known_hosts) = (port, known_hosts.map(PathBuf::from));
+            let settings = Settings::new(&target, Path::new("/p")).unwrap();
+            [settings.keyscan(), settings.forget_key()]
+        };
+        let direct = ["ssh-keyscan h >> ~/.ssh/known_hosts", "ssh-keygen -R 'h'"];
+        assert_eq!(commands(None, &[], None), direct);
+        let quoted = ["ssh-keyscan -p 2222 h >> '/p/it'\\''s here'", "ssh-keygen -R '[h]:2222' -f '/p/it'\\''s here'"];
+        assert_eq!(commands(Some(2222), &[], Some("it's here")), quoted);
+        let one = "ssh ssh://me@bastion:2200 'ssh-keyscan h' >> ~/.ssh/known_hosts";
+        assert_eq!(commands(None, &["me@bastion:2200"], None)[0], one);
+        let two = "ssh -J a,b ssh://c 'ssh-keyscan h' >> ~/.ssh/known_hosts";
+        assert_eq!(commands(None, &["a", "b", "c"], None)[0], two);
     }
 
     #[test]
