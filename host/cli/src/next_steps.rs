@@ -1,7 +1,7 @@
 //! What can be done after a run that did not end well.
 
 use launchway_model::{Operation, Plan, RunId, RunOutcome};
-use launchway_report::inline;
+use launchway_report::{inline, shell_quote};
 use serde::Serialize;
 
 use crate::reporter::Gathered;
@@ -55,16 +55,6 @@ fn steps(
         add(format!("launchway rollback {run} -e {environment}"), "restores what the run changed");
     }
     next
-}
-
-/// Quotes a word for a POSIX shell, where it needs to be.
-fn shell_quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 #[cfg(test)]

@@ -209,6 +209,13 @@ pub enum Signal {
         stream: Stream,
         bytes: Arc<[u8]>,
     },
+    /// Whole lines that nobody was shown because they came too fast; the step's log has them.
+    OutputDropped {
+        node: NodeId,
+        stream: Stream,
+        lines: u64,
+        bytes: u64,
+    },
     /// A line that the plugin itself logged.
     Log {
         node: NodeId,

@@ -35,4 +35,4 @@ pub use progress::Progress;
 pub use run_view::{LogPiece, RunRow, RunView, run_json, run_text, runs_json, runs_text};
 pub use sanitise::{Cleaner, inline, sanitise};
 pub use status::{LastRun, applications_text, is_complete, status_json, status_text};
-pub use style::{Paint, duration, time};
+pub use style::{Paint, duration, shell_quote, time};

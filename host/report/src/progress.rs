@@ -96,7 +96,7 @@ impl Progress {
                     running.message = inline(message);
                 }
             }
-            Signal::Output { .. } | Signal::Log { .. } => {}
+            Signal::Output { .. } | Signal::OutputDropped { .. } | Signal::Log { .. } => {}
         }
     }
 

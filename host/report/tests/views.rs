@@ -345,6 +345,35 @@ fn a_stream_of_events() {
     insta::assert_snapshot!(text);
 }
 
+/// What was begun before something was left out must not be read as one line with what comes after it.
+#[test]
+fn output_that_was_left_out_is_told_and_splices_nothing() {
+    let plan = Arc::new(plan());
+    let output = |text: &str| Signal::Output {
+        node: NodeId(1),
+        stream: launchway_model::Stream::Stdout,
+        bytes: Arc::from(text.as_bytes()),
+    };
+    let stream = launchway_model::Stream::Stdout;
+    let dropped = Signal::OutputDropped { node: NodeId(1), stream, lines: 7, bytes: 99 };
+    let signals = [Signal::Event(Arc::new(events()[0].clone())), output("one\nhalf"), dropped, output("two\n")];
+    let mut events = Events::new(plan.clone());
+    let lines: Vec<Value> = signals
+        .iter()
+        .flat_map(|signal| {
+            events.on(signal).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!((&lines[1]["text"], &lines[3]["text"]), (&json!("one"), &json!("two")));
+    assert_eq!(lines[2]["event"], "output-dropped");
+    assert_eq!((&lines[2]["lines"], &lines[2]["bytes"], lines[2]["step"].is_string()), (&json!(7), &json!(99), true));
+    let mut plain = Plain::new(plan.clone(), PLAIN, true);
+    let text: String = signals.iter().map(|signal| plain.on(signal)).collect();
+    assert!(text.contains("| … 7 lines not shown; `launchway show 4 --step ") && !text.contains("half"), "{text}");
+    let mut quiet = Plain::new(plan, PLAIN, false);
+    assert_eq!(signals.iter().map(|signal| quiet.on(signal)).collect::<String>(), "");
+}
+
 #[test]
 fn failures_with_the_end_of_their_output() {
     let mut failures = Failures::new(Arc::new(plan()));
