@@ -130,10 +130,15 @@ pub(crate) fn plugins_of(application: &Application, folder: &Path) -> Result<Plu
 fn load_plugins(files: &[PluginFile]) -> Result<PluginSet> {
     let options = PluginOptions { compiler: compiler()?, cache: CachePlace::of_user(), ..PluginOptions::default() };
     PluginSet::load(EMBEDDED, files, options).map_err(|errors| {
+        let broken = errors.iter().any(|error| matches!(error, LoadError::Engine(_)));
         let hint = errors.iter().find_map(LoadError::hint);
         let messages: Vec<String> = errors.iter().map(|error| chain(error)).collect();
         let refused = errors.iter().any(|error| matches!(error, LoadError::NotGranted { .. }));
-        let exit = if refused { Exit::Refused } else { Exit::Usage };
+        let exit = match (broken, refused) {
+            (true, _) => Exit::Internal,
+            (false, true) => Exit::Refused,
+            (false, false) => Exit::Usage,
+        };
         let error = CliError::new(exit, "plugin", messages.join("\n"));
         match hint {
             Some(hint) => error.hint(hint),
@@ -179,7 +184,13 @@ pub(crate) fn store_error(error: &StoreError) -> CliError {
     let (exit, hint) = match error {
         E::Io { .. } => (Exit::Usage, Some("--store DIR or LAUNCHWAY_STORE names another folder")),
         E::ReadOnly { .. } => (Exit::Usage, Some("make the store's folder writable, or name another one with --store")),
-        E::NotAStore { .. } | E::Corrupt { .. } => {
+        E::NotAStore { .. }
+        | E::Corrupt { .. }
+        | E::BlobMissing { .. }
+        | E::BlobDamaged { .. }
+        | E::KeyDamaged { .. }
+        | E::Record { .. }
+        | E::Value { .. } => {
             (Exit::Usage, Some("restore it from a backup; without it launchway does not know what is deployed"))
         }
         E::Newer { .. } | E::PlanFormat { .. } => (Exit::Usage, Some("use a newer launchway")),
@@ -192,5 +203,30 @@ pub(crate) fn store_error(error: &StoreError) -> CliError {
     match hint {
         Some(hint) => converted.hint(hint),
         None => converted,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use launchway_model::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_damaged_store_is_no_bug_and_says_what_to_do() {
+        let (digest, path) = (Digest::of(b""), PathBuf::from("/store/x"));
+        let source = serde_json::from_str::<bool>("x").unwrap_err();
+        let damages = [
+            StoreError::BlobMissing { digest },
+            StoreError::BlobDamaged { digest, path: path.clone() },
+            StoreError::KeyDamaged { path },
+            StoreError::Record { what: "event".to_owned(), source },
+            StoreError::Value { what: "digest", text: "x".to_owned() },
+        ];
+        for damage in damages {
+            let error = store_error(&damage);
+            assert_eq!(error.exit, Exit::Usage, "{damage:?}");
+            assert!(error.hint.is_some_and(|hint| hint.contains("backup")), "{damage:?}");
+        }
     }
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use launchway_model::config::OnFailure;
 use launchway_model::{Digest, Plan, RunId, RunOutcome};
-use launchway_report::{Events, duration, failures_text, line};
+use launchway_report::{Events, duration, failures_text, inline, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
-use launchway_scheduler::{Control, Core, Limits, Options, RunIdentity, drive};
-use launchway_store::{BeginError, LEASE_MS, LeaseInfo, NewRun, RunJournal, Store};
+use launchway_scheduler::{Control, Core, DriveError, JournalError, Limits, Options, RunIdentity, drive};
+use launchway_store::{BeginError, LEASE_MS, LeaseInfo, NewRun, RunJournal, Store, StoreError};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::adapters::{OutputBudget, RunJournalAdapter, Runner, StoreBlobs};
@@ -21,7 +21,7 @@ use crate::environment::LoadedEnvironment;
 use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
 use crate::holder::{holder, now};
-use crate::next_steps::{NextStep, next_steps};
+use crate::next_steps::{Again, NextStep, next_steps};
 use crate::release::Manifest;
 use crate::reporter::{self, Gathered};
 
@@ -38,6 +38,8 @@ pub(crate) struct LiveRun {
     pub release: Option<Manifest>,
     /// It came from a file, and may be run once.
     pub saved: bool,
+    /// How it was asked for.
+    pub again: Again,
 }
 
 /// Runs a plan to its end, and says what came of it.
@@ -70,10 +72,11 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
         RunOutcome::Stopped => Exit::Stopped,
     };
     let took = now().0.saturating_sub(started.0);
+    let next = next_steps(&plan, &live.again, run, outcome, &gathered);
     if console.json {
-        console.data(&summary_json(&plan, run, outcome, exit, &gathered))?;
+        console.data(&summary_json(run, outcome, exit, &gathered, next))?;
     } else {
-        say_end(console, &plan, run, outcome, took, &gathered);
+        say_end(console, &plan, run, outcome, took, &gathered, &next);
     }
     Ok(exit)
 }
@@ -157,6 +160,7 @@ impl Job {
             signals: signals.clone(),
             budget,
             started: Arc::default(),
+            warned: Arc::default(),
         };
         let mut options = Options::new(RunIdentity {
             run: self.journal.run(),
@@ -182,18 +186,15 @@ impl Job {
         let gathered = gathered.map_err(|_| CliError::new(Exit::Internal, "internal", "the progress display broke"))?;
         match outcome {
             Ok(outcome) => Ok((outcome, gathered)),
-            Err(error) => {
-                Err(CliError::new(Exit::Internal, "run", format!("run {}: {}", self.journal.run(), chain(&error)))
-                    .hint(
-                        "what was begun is recorded; `launchway status` shows it, and the next deployment takes it up",
-                    ))
-            }
+            Err(error) => Err(broken_off(self.journal.run(), &error)),
         }
     }
 }
 
-/// Turns the first SIGINT or SIGTERM into a stop, and the second into an abort.
+/// Turns the first SIGINT, SIGTERM or SIGHUP into a stop, and the second into an abort.
 async fn listen(console: Console, control: UnboundedSender<Control>) {
+    // Under `nohup` nobody wants to know of it; listening would end that.
+    let mut hangup = if hangups_are_ignored() { None } else { signal(SignalKind::hangup()).ok() };
     let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return;
@@ -203,6 +204,7 @@ async fn listen(console: Console, control: UnboundedSender<Control>) {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            Some(()) = next(&mut hangup) => {}
         }
         count += 1;
         let request = if count == 1 {
@@ -219,6 +221,23 @@ async fn listen(console: Console, control: UnboundedSender<Control>) {
     }
 }
 
+/// Waits for a signal that may not be listened to.
+async fn next(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => None,
+    }
+}
+
+/// Whether this process was started to outlive its terminal.
+fn hangups_are_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // Signals count from 1, and this one is the first.
+    mask.is_some_and(|mask| mask & 1 != 0)
+}
+
 /// Renews the lease until it is lost, and ends the run then.
 async fn beat(journal: Arc<RunJournal>, control: UnboundedSender<Control>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(LEASE_MS / 3));
@@ -226,7 +245,7 @@ async fn beat(journal: Arc<RunJournal>, control: UnboundedSender<Control>) {
         ticks.tick().await;
         let journal = journal.clone();
         let renewed = tokio::task::spawn_blocking(move || journal.heartbeat(now())).await;
-        if let Ok(Err(launchway_store::StoreError::LeaseLost { .. })) = renewed {
+        if let Ok(Err(StoreError::LeaseLost { .. })) = renewed {
             // The run has ended: there is nobody left to tell.
             let _ = control.send(Control::Abort);
             return;
@@ -237,6 +256,22 @@ async fn beat(journal: Arc<RunJournal>, control: UnboundedSender<Control>) {
 /// Returns the refusal of a run that finds another one at work.
 pub(crate) fn locked(lease: LeaseInfo) -> CliError {
     begin_error(&BeginError::Locked { run: lease.run, holder: lease.holder, since: lease.since })
+}
+
+/// Tells a store that gave way under a run from a bug.
+fn broken_off(run: RunId, error: &DriveError) -> CliError {
+    let recorded = "what was begun is recorded; `launchway status` shows it, and the next deployment takes it up";
+    let store = match error {
+        DriveError::Journal(JournalError(source)) => source.downcast_ref::<StoreError>(),
+        _ => None,
+    };
+    let Some(store) = store else {
+        return CliError::new(Exit::Internal, "run", format!("run {run}: {}", chain(error))).hint(recorded);
+    };
+    let mut error = store_error(store);
+    error.message = format!("the run was broken off: {}", error.message);
+    error.hint.get_or_insert_with(|| recorded.to_owned());
+    error
 }
 
 fn begin_error(error: &BeginError) -> CliError {
@@ -302,7 +337,7 @@ fn word(outcome: RunOutcome) -> &'static str {
     }
 }
 
-fn summary_json(plan: &Plan, run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered) -> String {
+fn summary_json(run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered, next: Vec<NextStep>) -> String {
     let failed = gathered.failed.iter().map(|step| FailedJson {
         step: &step.key.0,
         instance: &step.instance,
@@ -319,12 +354,20 @@ fn summary_json(plan: &Plan, run: RunId, outcome: RunOutcome, exit: Exit, gather
         deleted: gathered.deleted,
         refreshed: gathered.refreshed,
         failed: failed.collect(),
-        next: next_steps(plan, run, outcome, gathered),
+        next,
     })
 }
 
 /// Says how the run ended, and what to do next.
-fn say_end(console: Console, plan: &Plan, run: RunId, outcome: RunOutcome, took: u64, gathered: &Gathered) {
+fn say_end(
+    console: Console,
+    plan: &Plan,
+    run: RunId,
+    outcome: RunOutcome,
+    took: u64,
+    gathered: &Gathered,
+    next: &[NextStep],
+) {
     let paint = console.paint_err;
     let mut counts: Vec<String> = [
         (gathered.created, "created"),
@@ -362,8 +405,8 @@ fn say_end(console: Console, plan: &Plan, run: RunId, outcome: RunOutcome, took:
         RunOutcome::Stopped => complain(&format!("{} {ended}\n", paint.yellow("Stopped:"))),
         RunOutcome::RolledBack => complain(&format!("{} {ended}\n", paint.yellow("Failed and rolled back:"))),
     }
-    for (at, next) in next_steps(plan, run, outcome, gathered).iter().enumerate() {
+    for (at, next) in next.iter().enumerate() {
         let head = if at == 0 { paint.cyan("next:") } else { "     ".into() };
-        complain(&format!("{head} {}   {}\n", next.command, next.effect));
+        complain(&format!("{head} {}   {}\n", inline(&next.command), next.effect));
     }
 }

@@ -93,9 +93,9 @@ pub(crate) fn make(
         }
         Wish::Before(run) => {
             let desired = restored(context, &environment, store, &state, run)?;
-            finish(context, environment, Some(&desired), Operation::Rollback { run }, part, store, &state)
+            finish(context, environment, Some(&desired), Operation::Rollback { run }, part, store, keep, &state)
         }
-        Wish::Nothing => finish(context, environment, None, Operation::Undeploy, part, store, &state),
+        Wish::Nothing => finish(context, environment, None, Operation::Undeploy, part, store, keep, &state),
     }
 }
 
@@ -132,12 +132,13 @@ fn deployment(
     };
     desired.release = Some(manifest.digest());
     environment.digest = with_values(environment.digest, &source.set);
-    let mut ready = planned(context, environment, plugins, Some(&desired), operation, part, store, state)?;
+    let mut ready = planned(context, environment, plugins, Some(&desired), operation, part, store, keep, state)?;
     warnings.extend(std::mem::take(&mut ready.warnings));
     ready.rendered = rendered(&ready.plan, &files);
     Ok(Ready { warnings, release: Some(manifest), ..ready })
 }
 
+#[expect(clippy::too_many_arguments, reason = "one caller, and each argument is of another type")]
 fn finish(
     context: &mut Context,
     environment: LoadedEnvironment,
@@ -145,10 +146,11 @@ fn finish(
     operation: Operation,
     part: &PartArgs,
     store: Option<&Store>,
+    keep: bool,
     state: &ApplicationState,
 ) -> Result<Ready> {
     let plugins = context.plugins()?;
-    planned(context, environment, plugins, desired, operation, part, store, state)
+    planned(context, environment, plugins, desired, operation, part, store, keep, state)
 }
 
 /// Resolves a release for every target.
@@ -194,15 +196,18 @@ fn planned(
     operation: Operation,
     part: &PartArgs,
     store: Option<&Store>,
+    keep: bool,
     state: &ApplicationState,
 ) -> Result<Ready> {
     let name = environment.environment.value.environment.clone();
     let secrets = Arc::new(secret_store(&environment, &context.project.dir));
     let key = match store {
-        Some(store) => store.secret_key(&name).map_err(|error| store_error(&error))?,
-        // Nothing is recorded that a fingerprint could be compared with.
-        None => [0; 32],
+        Some(store) if keep => store.secret_key(&name).map(Some),
+        Some(store) => store.find_secret_key(&name),
+        None => Ok(None),
     };
+    // Without a key nothing is recorded that a fingerprint could be compared with.
+    let key = key.map_err(|error| store_error(&error))?.unwrap_or([0; 32]);
     let restriction = Restriction { components: part.component.clone(), targets: part.target.clone() };
     let result = plan(PlanInput {
         operation,

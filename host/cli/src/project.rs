@@ -47,7 +47,12 @@ pub(crate) fn find(directory: Option<&Path>) -> Result<PathBuf> {
 /// Reads a text file of the project.
 pub(crate) fn read_text(path: &Path) -> Result<String> {
     let fail = |error: std::io::Error| CliError::file("read", path, &error);
-    let size = std::fs::metadata(path).map_err(fail)?.len();
+    let about = std::fs::metadata(path).map_err(fail)?;
+    // A pipe or a device may never end. Reading a folder fails by itself.
+    if !about.is_file() && !about.is_dir() {
+        return Err(CliError::usage("file", format!("{} is no regular file", path.display())));
+    }
+    let size = about.len();
     if size > SIZE_LIMIT {
         return Err(CliError::usage("file", format!("{} is too large: {size} bytes", path.display())));
     }

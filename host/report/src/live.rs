@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use launchway_model::{Plan, Signal, StepKey, Timestamp};
+use launchway_model::{Event, Plan, Signal, StepKey, Timestamp};
 
 use crate::diff::shorten;
 use crate::plain::Plain;
@@ -71,14 +71,20 @@ impl Live {
     /// Takes a signal in. What ended is printed above the bar, and stays.
     pub fn on(&mut self, signal: &Signal) {
         self.progress.on(signal);
-        let text = self.lines.on(signal);
-        for line in text.lines().filter(|line| !line.contains("start    ")) {
+        for line in self.printed(signal).lines() {
             // A terminal that is gone is no reason to stop a run.
             let _ = self.multi.println(line);
         }
         if let Signal::Event(record) = signal {
             self.tick(record.at);
         }
+    }
+
+    /// Returns what stays above the bar; what has only begun is drawn below it.
+    fn printed(&mut self, signal: &Signal) -> String {
+        let text = self.lines.on(signal);
+        let begins = matches!(signal, Signal::Event(record) if matches!(record.event, Event::StepStarted { .. }));
+        if begins { String::new() } else { text }
     }
 
     /// Draws anew, if it is time to.
@@ -169,7 +175,7 @@ fn show(line: &ProgressBar, text: String) {
 mod tests {
     use std::collections::BTreeMap;
 
-    use launchway_model::TargetName;
+    use launchway_model::{EventRecord, NodeId, Stream, TargetName};
 
     use super::*;
 
@@ -192,6 +198,19 @@ mod tests {
         live.tick(Timestamp(1));
         live.tick(Timestamp(5000));
         live.finish();
+    }
+
+    #[test]
+    fn what_a_tool_prints_is_shown_whatever_its_words() {
+        let hidden = ProgressDrawTarget::hidden();
+        let mut live = Live::with_target(Arc::new(empty_plan()), HashMap::new(), Paint::default(), true, hidden);
+        let node = NodeId(0);
+        let event = Event::StepStarted { node, step: StepKey("a".into()), attempt: 1 };
+        let started = Signal::Event(Arc::new(EventRecord { index: 0, at: Timestamp(1), event }));
+        assert_eq!(live.printed(&started), "");
+        let bytes = b"start    postgresql\n".as_slice().into();
+        let output = Signal::Output { node, stream: Stream::Stdout, bytes };
+        assert!(live.printed(&output).contains("start    postgresql"));
     }
 
     #[test]

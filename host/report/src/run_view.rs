@@ -1,5 +1,7 @@
 //! Runs: the list, and one of them with its steps and how long they took.
 
+use std::collections::HashMap;
+
 use jiff::tz::TimeZone;
 use launchway_model::{
     Event, EventRecord, NodeId, Plan, RunId, SkipReason, StepKey, StepOutcome, Timestamp, VersionChange,
@@ -39,6 +41,8 @@ pub struct RunView<'a> {
     /// Only steps whose key contains this.
     pub step: Option<&'a str>,
     pub logs: &'a [LogPiece],
+    /// Reads a log when it is shown: all of them together may be large. None where nothing was printed.
+    pub read_log: &'a dyn Fn(&LogPiece) -> Option<String>,
 }
 
 /// The log of one attempt of a step.
@@ -47,8 +51,6 @@ pub struct LogPiece {
     pub node: NodeId,
     pub step: StepKey,
     pub attempt: u32,
-    /// As it was written; sanitised where it is shown.
-    pub text: String,
 }
 
 #[derive(Serialize)]
@@ -153,23 +155,37 @@ struct RunJson<'a> {
     events: Option<&'a [EventRecord]>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     unknown_events: &'a [Value],
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    logs: &'a [LogPiece],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    logs: Vec<LogJson<'a>>,
+}
+
+#[derive(Serialize)]
+struct LogJson<'a> {
+    #[serde(flatten)]
+    piece: &'a LogPiece,
+    /// As it was written.
+    text: String,
 }
 
 /// Returns a run as a JSON document; its events too, unless it is restricted to a step.
 pub fn run_json(view: &RunView<'_>) -> String {
+    let logs = view.logs.iter().filter_map(|piece| Some(LogJson { piece, text: (view.read_log)(piece)? }));
     document(&RunJson {
         row: view.row,
         steps: steps(view),
         events: view.step.is_none().then_some(view.events),
         unknown_events: view.unknown,
-        logs: view.logs,
+        logs: logs.collect(),
     })
 }
 
-/// Returns a run as text: a head, the steps as they began, and logs where asked for.
-pub fn run_text(view: &RunView<'_>, zone: &TimeZone, paint: Paint) -> String {
+/// Writes a run as text, piece by piece: a head, the steps as they began, and logs where asked for.
+pub fn run_text<E>(
+    view: &RunView<'_>,
+    zone: &TimeZone,
+    paint: Paint,
+    mut write: impl FnMut(&str) -> Result<(), E>,
+) -> Result<(), E> {
     let row = view.row;
     let mut out = paint.bold(format!(
         "run {}: {} {} on {} ({})",
@@ -187,21 +203,25 @@ pub fn run_text(view: &RunView<'_>, zone: &TimeZone, paint: Paint) -> String {
         time(row.started, zone),
         took.unwrap_or_default()
     ));
+    let mut logs: HashMap<NodeId, Vec<&LogPiece>> = HashMap::new();
+    view.logs.iter().for_each(|log| logs.entry(log.node).or_default().push(log));
     for step in steps(view) {
         write_step(&step, row.started, paint, &mut out);
-        for log in view.logs.iter().filter(|log| log.node == step.node) {
+        for log in logs.remove(&step.node).unwrap_or_default() {
+            let Some(text) = (view.read_log)(log) else { continue };
             if log.attempt > 1 {
                 out.push_str(&format!("    attempt {}\n", log.attempt));
             }
-            for line in sanitise(log.text.as_bytes()).lines() {
+            for line in sanitise(text.as_bytes()).lines() {
                 out.push_str(&format!("    {} {line}\n", paint.dim("|")));
             }
+            write(&std::mem::take(&mut out))?;
         }
     }
     if !view.unknown.is_empty() {
         out.push_str(&format!("\n{} events are of kinds this version does not know\n", view.unknown.len()));
     }
-    out
+    write(&out)
 }
 
 fn write_step(step: &StepRow<'_>, begin: Timestamp, paint: Paint, out: &mut String) {

@@ -1,6 +1,8 @@
 //! What people and scripts see of a plan, a state and a run, as reviewed snapshots.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -426,20 +428,52 @@ fn row() -> RunRow {
     }
 }
 
+fn text_of(view: &RunView<'_>) -> String {
+    let mut text = String::new();
+    let write = |piece: &str| {
+        text.push_str(piece);
+        Ok::<_, Infallible>(())
+    };
+    let Ok(()) = run_text(view, &TimeZone::UTC, PLAIN, write);
+    text
+}
+
+/// Of many steps with logs, one is in memory at a time.
+#[test]
+fn a_log_is_written_before_the_next_one_is_read() {
+    let (plan, events, row) = (plan(), events(), row());
+    let started = events.iter().filter_map(|record| match &record.event {
+        Event::StepStarted { node, step, .. } => Some((*node, step.clone())),
+        _ => None,
+    });
+    let (node, step) = started.last().unwrap();
+    let logs = [1, 2].map(|attempt| LogPiece { node, step: step.clone(), attempt });
+    let written = RefCell::new(String::new());
+    let read_log = &|log: &LogPiece| {
+        assert_eq!(written.borrow().contains("printed 1"), log.attempt == 2);
+        Some(format!("printed {}", log.attempt))
+    };
+    let view = RunView { row: &row, plan: &plan, events: &events, unknown: &[], step: None, logs: &logs, read_log };
+    let write = |piece: &str| {
+        written.borrow_mut().push_str(piece);
+        Ok::<_, Infallible>(())
+    };
+    let Ok(()) = run_text(&view, &TimeZone::UTC, PLAIN, write);
+    assert!(written.borrow().contains("printed 2"));
+}
+
 #[test]
 fn runs_and_one_of_them() {
     insta::assert_snapshot!(runs_text(&[row()], &TimeZone::UTC));
     insta::assert_snapshot!(runs_json(&[row()]));
     let (plan, events) = (plan(), events());
-    let logs = [LogPiece {
-        node: NodeId(1),
-        step: launchway_model::StepKey("config@app1/install/put".into()),
-        attempt: 1,
-        text: "one\n\u{1b}[2Jtwo\r\n::stop\n".to_owned(),
-    }];
+    let logs =
+        [LogPiece { node: NodeId(1), step: launchway_model::StepKey("config@app1/install/put".into()), attempt: 1 }];
+    let read_log: &dyn Fn(&LogPiece) -> Option<String> = &|_| Some("one\n\u{1b}[2Jtwo\r\n::stop\n".to_owned());
     let row = row();
-    let all = RunView { row: &row, plan: &plan, events: &events, unknown: &[json!({})], step: None, logs: &logs };
-    insta::assert_snapshot!(run_text(&all, &TimeZone::UTC, PLAIN));
+    let unknown = [json!({})];
+    let all = RunView { row: &row, plan: &plan, events: &events, unknown: &unknown, step: None, logs: &logs, read_log };
+    insta::assert_snapshot!(text_of(&all));
     let one = RunView { step: Some("install"), unknown: &[], ..all };
     insta::assert_snapshot!(run_json(&one));
 }
@@ -448,14 +482,15 @@ fn runs_and_one_of_them() {
 #[test]
 fn nothing_shown_as_text_can_act() {
     let (plan, events, row) = (plan(), events(), row());
-    let view = RunView { row: &row, plan: &plan, events: &events, unknown: &[], step: None, logs: &[] };
+    let read_log = &|_: &LogPiece| None;
+    let view = RunView { row: &row, plan: &plan, events: &events, unknown: &[], step: None, logs: &[], read_log };
     let mut plain = Plain::new(Arc::new(plan.clone()), PLAIN, true);
     let mut failures = Failures::new(Arc::new(plan.clone()));
     let lines: String = signals().iter().map(|signal| plain.on(signal)).collect();
     signals().iter().for_each(|signal| failures.on(signal));
     let texts = [
         plan_text(&plan, PlanViewOptions { verbose: true, ..PlanViewOptions::default() }),
-        run_text(&view, &TimeZone::UTC, PLAIN),
+        text_of(&view),
         dot(&plan),
         mermaid(&plan),
         lines,

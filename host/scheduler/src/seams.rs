@@ -1,5 +1,6 @@
 //! What the driver needs from outside: somebody who runs steps, and somebody who keeps the journal.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,6 +47,6 @@ pub trait Journal: Send + Sync + 'static {
 }
 
 /// The journal can't be written: the run stops.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("can't write the journal: {0}")]
-pub struct JournalError(pub String);
+#[derive(Debug, thiserror::Error)]
+#[error("can't write the journal")]
+pub struct JournalError(#[source] pub Box<dyn Error + Send + Sync>);

@@ -1,6 +1,6 @@
 //! Runs a plan's steps: each one a call of its plugin, with the effects of its target.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,6 +30,8 @@ pub(crate) struct Runner {
     pub(crate) budget: OutputBudget,
     /// When the present attempt of a step began.
     pub(crate) started: Arc<Mutex<HashMap<NodeId, Instant>>>,
+    /// Steps of which it was said that their log can't be written.
+    pub(crate) warned: Arc<Mutex<HashSet<NodeId>>>,
 }
 
 impl StepRunner for Runner {
@@ -80,7 +82,10 @@ impl Runner {
         };
         sink.finish();
         match result {
-            Ok(Outcome::Pending { token, after_ms, message }) => StepProgress::Pending { token, after_ms, message },
+            Ok(Outcome::Pending { token, after_ms, message }) => {
+                let after_ms = within(after_ms, limit.saturating_sub(started.elapsed()));
+                StepProgress::Pending { token, after_ms, message }
+            }
             Ok(Outcome::Changed(report)) => StepProgress::Ended(StepOutcome::Changed(report)),
             Ok(Outcome::Unchanged(report)) => StepProgress::Ended(StepOutcome::Unchanged(report)),
             Ok(Outcome::NotRun(reason)) => StepProgress::Ended(StepOutcome::NotRun { reason }),
@@ -106,6 +111,7 @@ impl Runner {
         let log = self.store.log_writer(self.run, task.node, task.attempt);
         Arc::new(Sink {
             node: task.node,
+            warned: self.warned.clone(),
             log: Mutex::new(Some(log)),
             signals: self.signals.clone(),
             budget: self.budget.clone(),
@@ -120,6 +126,12 @@ fn find(plan: &Plan, node: NodeId) -> Option<(&StepNode, &InstanceChange, &Arc<D
     Some((step, change, change.subject()?))
 }
 
+/// Returns how long to wait at most: an attempt whose time is up is not told so by waiting on.
+fn within(after_ms: u64, left: Duration) -> u64 {
+    // A little more than what is left: asked once more, the step is out of time, and not by a hair within it.
+    after_ms.min(millis(left).saturating_add(1))
+}
+
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -132,4 +144,17 @@ fn failed(message: impl Into<String>) -> StepProgress {
         hint: None,
         retryable: false,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_step_waits_beyond_its_time() {
+        let minute = Duration::from_secs(60);
+        assert_eq!(within(5000, minute), 5000);
+        assert_eq!(within(3_600_000, minute), 60_001);
+        assert_eq!(within(u64::MAX, Duration::ZERO), 1);
+    }
 }

@@ -1,14 +1,16 @@
 //! Where a running step's output goes: its log, always and in full; whoever watches, as long as he keeps up.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use launchway_model::{LogLevel, NodeId, Signal, Stream};
 use launchway_runtime::StepSink;
-use launchway_store::LogWriter;
+use launchway_store::{LogWriter, StoreError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::gate::{Gate, Missed};
+use crate::error::chain;
 
 /// How much output may be on its way to whoever watches, in bytes; what comes on top is only in the log.
 const IN_FLIGHT: usize = 8 * 1024 * 1024;
@@ -37,6 +39,8 @@ pub(super) struct Sink {
     pub(super) node: NodeId,
     /// None once it can't be written: a full disk must not stop what the journal allows.
     pub(super) log: Mutex<Option<LogWriter>>,
+    /// Steps of which it was said.
+    pub(super) warned: Arc<Mutex<HashSet<NodeId>>>,
     pub(super) signals: UnboundedSender<Signal>,
     pub(super) budget: OutputBudget,
     /// For standard output and standard error.
@@ -47,9 +51,18 @@ impl Sink {
     fn write(&self, bytes: &[u8]) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(writer) = log.as_mut()
-            && writer.append(bytes).is_err()
+            && let Err(error) = writer.append(bytes)
         {
             *log = None;
+            self.warn(&error);
+        }
+    }
+
+    /// Says that the log will not be whole, once for each step: each call of a step tries to write anew.
+    fn warn(&self, error: &StoreError) {
+        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(self.node) {
+            let message = format!("the step's output is not kept: {}", chain(error));
+            self.send(Signal::Log { node: self.node, level: LogLevel::Warn, message: Arc::from(message) });
         }
     }
 
@@ -98,5 +111,44 @@ impl StepSink for Sink {
 
     fn progress(&self, fraction: Option<f32>, message: &str) {
         self.send(Signal::Progress { node: self.node, fraction, message: Arc::from(message) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use launchway_model::RunId;
+    use launchway_store::Store;
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_cannot_be_written_is_told_once_for_each_step() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        std::fs::write(folder.path().join("runs"), "in the way").unwrap();
+        let (signals, mut shown) = unbounded_channel();
+        let (warned, budget) = (Arc::default(), OutputBudget::default());
+        let sink = |node| Sink {
+            node,
+            log: Mutex::new(Some(store.log_writer(RunId(1), node, 1))),
+            warned: Arc::clone(&warned),
+            signals: signals.clone(),
+            budget: budget.clone(),
+            gates: Mutex::default(),
+        };
+        for node in [NodeId(1), NodeId(1), NodeId(2)] {
+            let sink = sink(node);
+            sink.output(Stream::Stdout, b"a");
+            sink.output(Stream::Stdout, b"b");
+        }
+        let mut warnings = Vec::new();
+        while let Ok(signal) = shown.try_recv() {
+            if let Signal::Log { node, level: LogLevel::Warn, message } = signal {
+                assert!(message.starts_with("the step's output is not kept: can't create"), "{message}");
+                warnings.push(node);
+            }
+        }
+        assert_eq!(warnings, [NodeId(1), NodeId(2)]);
     }
 }

@@ -12,6 +12,7 @@ use crate::context::{Context, live_lease, set_values, store_error};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::live_run::{self, LiveRun, unchanged_json};
+use crate::next_steps::Again;
 use crate::planning::{Ready, Wish, make};
 use crate::preflight::unreadable_secrets;
 use crate::saved_plan::SavedPlan;
@@ -26,25 +27,27 @@ pub(super) fn run(global: &Global, console: Console, args: &DeployArgs) -> Resul
     let store = context.store()?;
     let wish = Wish::Project { version: args.release.version.as_deref(), set };
     let ready = make(&mut context, wish, &args.part, Some(&store), true, None)?;
-    execute(&context, &store, ready, args.yes, false)
+    let again = Again::new(global).release(&args.release).part(&args.part);
+    execute(&context, &store, ready, args.yes, false, again)
 }
 
 /// Shows a plan, asks, and runs it.
-pub(super) fn execute(context: &Context, store: &Store, ready: Ready, yes: bool, saved: bool) -> Result<Exit> {
+pub(super) fn execute(
+    context: &Context,
+    store: &Store,
+    ready: Ready,
+    yes: bool,
+    saved: bool,
+    again: Again,
+) -> Result<Exit> {
     let console = context.console;
     if let Some(lease) = live_lease(context, store, &ready.plan.environment)? {
         return Err(live_run::locked(lease));
     }
-    console.warnings(&context.sources, &ready.warnings);
     if ready.plan.is_empty() {
-        if console.json {
-            console.data(&Events::header(&ready.plan, ready.digest))?;
-            console.data(&unchanged_json())?;
-        } else {
-            console.say(&format!("{}\n", nothing(&ready.plan)));
-        }
-        return Ok(Exit::Done);
+        return unchanged(context, &ready);
     }
+    console.warnings(&context.sources, &ready.warnings);
     if !console.json {
         console.say(&text(&ready.plan, &ready.rendered, Some(store), console.paint_err, console.verbose));
     }
@@ -56,7 +59,20 @@ pub(super) fn execute(context: &Context, store: &Store, ready: Ready, yes: bool,
         confirm(console, yes, &question(&ready.plan))?;
     }
     let Ready { plan, digest, environment, plugins, secrets, release, .. } = ready;
-    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, secrets, release, saved })
+    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, secrets, release, saved, again })
+}
+
+/// Says that there is nothing to do.
+pub(super) fn unchanged(context: &Context, ready: &Ready) -> Result<Exit> {
+    let console = context.console;
+    console.warnings(&context.sources, &ready.warnings);
+    if console.json {
+        console.data(&Events::header(&ready.plan, ready.digest))?;
+        console.data(&unchanged_json())?;
+    } else {
+        console.say(&format!("{}\n", nothing(&ready.plan)));
+    }
+    Ok(Exit::Done)
 }
 
 fn question(plan: &Plan) -> String {
@@ -104,7 +120,8 @@ fn saved(global: &Global, console: Console, path: &Path, yes: bool) -> Result<Ex
         return Err(stale("a plugin has changed"));
     }
     let ready = Ready { plan: saved.plan, digest: saved.digest, release: Some(saved.release), ..anew };
-    execute(&context, &store, ready, yes, true)
+    // A saved plan runs once: what goes on is a deployment of the project.
+    execute(&context, &store, ready, yes, true, Again::new(&global))
 }
 
 fn stale(what: &str) -> CliError {

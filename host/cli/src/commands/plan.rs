@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use launchway_model::{Diagnostic, Digest, Plan};
-use launchway_report::{Paint, PlanViewOptions, diagnostics_json, plan_json, plan_text};
+use launchway_report::{Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text, shell_quote};
 use launchway_store::Store;
 
 use crate::args::{Global, PlanArgs};
@@ -37,7 +37,8 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     let changes = !ready.plan.is_empty();
     if let (Some(path), Some(release)) = (&args.output, ready.release) {
         SavedPlan::new(ready.plan, ready.digest, set, release).write(path)?;
-        console.say(&format!("Saved; run it with: launchway deploy {}\n", shown(path).display()));
+        let file = shell_quote(&shown(path).to_string_lossy());
+        console.say(&format!("Saved; run it with: launchway deploy {}\n", inline(&file)));
     }
     Ok(if changes && args.exit_code { Exit::Changes } else { Exit::Done })
 }
@@ -62,11 +63,11 @@ pub(super) fn text(
 
 /// Says that there is nothing to do.
 pub(super) fn nothing(plan: &Plan) -> String {
-    let application = launchway_report::inline(plan.application.as_str());
-    let environment = launchway_report::inline(plan.environment.as_str());
+    let application = inline(plan.application.as_str());
+    let environment = inline(plan.environment.as_str());
     match &plan.version.to {
         Some(version) => {
-            let version = launchway_report::inline(version.as_str());
+            let version = inline(version.as_str());
             format!(
                 "Nothing to do: {application} {version} is what {environment} has ({} unchanged).",
                 plan.unchanged.len()

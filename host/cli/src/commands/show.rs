@@ -1,7 +1,7 @@
 use jiff::tz::TimeZone;
 use launchway_model::{Event, EventRecord, NodeId, RunId, StepKey};
 use launchway_report::{LogPiece, RunView, run_json, run_text};
-use launchway_store::{RunDetail, Store, StoredEvent};
+use launchway_store::{RunDetail, StoredEvent};
 use serde_json::Value;
 
 use super::runs::row;
@@ -34,14 +34,19 @@ pub(super) fn run(global: &Global, console: Console, args: &ShowArgs) -> Result<
         return Err(CliError::usage("unknown-step", format!("no step of run {} has `{name}` in its key", args.run))
             .hint(format!("`launchway show {}` lists them", args.run)));
     }
-    let logs = if args.log { logs(&store, summary.id, &known, wanted) } else { Vec::new() };
-    let row = row(summary);
-    let view =
-        RunView { row: &row, plan: &plan, events: &known, unknown: &others, step: args.step.as_deref(), logs: &logs };
+    let logs = if args.log { logs(&known, wanted) } else { Vec::new() };
+    let run = summary.id;
+    // A step that printed nothing has no log.
+    let read_log = &|log: &LogPiece| {
+        let bytes = std::fs::read(store.log_path(run, log.node, log.attempt)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let (row, step) = (row(summary), args.step.as_deref());
+    let view = RunView { row: &row, plan: &plan, events: &known, unknown: &others, step, logs: &logs, read_log };
     if console.json {
         console.data(&run_json(&view))?;
     } else {
-        console.data(&run_text(&view, &TimeZone::system(), console.paint))?;
+        run_text(&view, &TimeZone::system(), console.paint, |piece| console.data(piece))?;
     }
     Ok(Exit::Done)
 }
@@ -55,16 +60,13 @@ fn step_of(event: &Event) -> Option<(NodeId, &StepKey)> {
     }
 }
 
-/// Reads the logs of all attempts. A step that printed nothing has none.
-fn logs(store: &Store, run: RunId, events: &[EventRecord], wanted: impl Fn(&StepKey) -> bool) -> Vec<LogPiece> {
+/// Returns which logs there may be: one for each attempt.
+fn logs(events: &[EventRecord], wanted: impl Fn(&StepKey) -> bool) -> Vec<LogPiece> {
     let started = events.iter().filter_map(|record| match &record.event {
-        Event::StepStarted { node, step, attempt } if wanted(step) => Some((*node, step.clone(), *attempt)),
+        Event::StepStarted { node, step, attempt } if wanted(step) => {
+            Some(LogPiece { node: *node, step: step.clone(), attempt: *attempt })
+        }
         _ => None,
     });
-    started
-        .filter_map(|(node, step, attempt)| {
-            let bytes = std::fs::read(store.log_path(run, node, attempt)).ok()?;
-            Some(LogPiece { node, step, attempt, text: String::from_utf8_lossy(&bytes).into_owned() })
-        })
-        .collect()
+    started.collect()
 }

@@ -201,3 +201,18 @@ fn a_state_of_parts_does_not_pass_for_a_version() {
     place.run(&["undeploy", "--yes", "--component", "command"]).exits(0);
     place.run(&["status"]).exits(0).gives("shop 2 on local, not complete: the last run (5) removed a part\n");
 }
+
+#[test]
+fn looking_at_secrets_makes_no_key() {
+    let place = Place::with(&components("one", "true"));
+    if !place.has_plugins() {
+        return;
+    }
+    place.run(&["deploy", "--yes"]).exits(0);
+    let keys = place.path(".launchway/keys");
+    fs::remove_dir_all(&keys).expect("a deployment makes one");
+    for command in [&["plan"][..], &["graph"], &["validate", "-e", "local"]] {
+        place.run(command).exits(0);
+        assert!(!keys.exists(), "{command:?}");
+    }
+}

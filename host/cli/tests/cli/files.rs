@@ -58,6 +58,29 @@ fn a_missing_dictionary_is_told_where_it_is_asked_for() {
 }
 
 #[test]
+fn a_dictionary_that_never_ends_is_refused() {
+    let place = Place::with(COMPONENT);
+    let text = place.environment("local").replace("dictionaries: [", "dictionaries: [ pipe.yaml, ");
+    place.write("environments/local.yaml", &text);
+    let pipe = place.path("environments/pipe.yaml");
+    assert!(std::process::Command::new("mkfifo").arg(pipe).status().expect("mkfifo runs").success());
+    place.run(&["plan"]).exits(2).tells("no regular file").tells("environments/local.yaml:4");
+}
+
+#[test]
+fn what_was_never_deployed_is_not_gone_back_from() {
+    let place = Place::with("");
+    place.write("launchway.yaml", "application: shop\nversion: 1\n");
+    for command in [&["rollback", "--yes"][..], &["rollback", "3", "--yes"], &["rollback", "--to", "1", "--yes"]] {
+        place.run(command).exits(2).tells("nothing of shop ever ran on local");
+    }
+    place.run(&["undeploy", "--yes"]).exits(0).tells("Nothing to do");
+    let lines = place.run(&["undeploy", "--json"]).exits(0).lines();
+    assert_eq!(lines.last().expect("there is one")["outcome"], "unchanged");
+    assert!(!place.path(".launchway").exists(), "no store is made for that");
+}
+
+#[test]
 fn looking_leaves_no_traces() {
     let place = Place::with("");
     place.write("launchway.yaml", "application: shop\nversion: 1\n");

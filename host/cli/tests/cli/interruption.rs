@@ -1,8 +1,12 @@
 //! Runs that are stopped, and runs that meet.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use launchway_model::{Digest, Holder, RunId, Timestamp};
+use launchway_store::{LEASE_MS, NewRun, Store};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::place::{Place, Said};
@@ -15,8 +19,11 @@ second: { type: ssh/command, needs: [first], with: { run: \"touch '${folder}/sec
 
 /// Starts a deployment, and returns once its first command has begun.
 fn begin(place: &Place) -> (Child, BufReader<std::process::ChildStdout>) {
+    begin_with(place, place.command(&["deploy", "--yes", "--json"]))
+}
+
+fn begin_with(place: &Place, mut command: Command) -> (Child, BufReader<std::process::ChildStdout>) {
     std::fs::create_dir_all(place.deployed("")).expect("a folder");
-    let mut command = place.command(&["deploy", "--yes", "--json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let mut lines = BufReader::new(child.stdout.take().expect("it is piped"));
     let mut line = String::new();
@@ -35,8 +42,91 @@ fn end(mut child: Child, lines: BufReader<std::process::ChildStdout>) -> Said {
 }
 
 fn interrupt(child: &Child) {
-    let pid = Pid::from_child(child);
-    kill_process(pid, Signal::INT).expect("it is there");
+    send(child, Signal::INT);
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it is there");
+}
+
+/// Reads on until the run knows that it is to stop.
+fn until_stopping(lines: &mut BufReader<std::process::ChildStdout>) {
+    let mut line = String::new();
+    while !line.contains("stop-requested") {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).expect("it can be read"), 0, "it ended early");
+    }
+}
+
+#[test]
+fn a_stopped_run_says_the_command_that_goes_on() {
+    let place =
+        Place::with(&COMPONENTS.replace("touch '${folder}/second'", "echo ${version} ${name} >'${folder}/second'"));
+    if !place.has_plugins() {
+        return;
+    }
+    let set = "name=\"it's\"";
+    let given = ["deploy", "--yes", "--json", "-C", ".", "--store", "a store", "--version", "1.5", "--set", set];
+    let (child, mut lines) = begin_with(&place, place.command(&given));
+    interrupt(&child);
+    until_stopping(&mut lines);
+    std::fs::write(place.deployed("go"), "").expect("a file");
+    let said = end(child, lines).exits(5);
+    let summary: serde_json::Value =
+        serde_json::from_str(said.stdout.lines().last().expect("there is one")).expect("it is JSON");
+    let next = summary["next"][0]["command"].as_str().expect("a command");
+    let script = format!("launchway() {{ '{}' \"$@\" --yes; }}\n{next}", env!("CARGO_BIN_EXE_launchway"));
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(script).current_dir(place.path("")).stdin(Stdio::null());
+    Said::of(shell.output().expect("a shell runs")).exits(0);
+    assert_eq!(place.read("second").as_deref(), Some("1.5 it's\n"));
+}
+
+#[test]
+fn a_terminal_that_goes_away_stops_a_run_unless_it_was_to_outlive_it() {
+    let place = Place::with(COMPONENTS);
+    if !place.has_plugins() {
+        return;
+    }
+    let (child, mut lines) = begin(&place);
+    send(&child, Signal::HUP);
+    until_stopping(&mut lines);
+    std::fs::write(place.deployed("go"), "").expect("a file");
+    end(child, lines).exits(5);
+
+    std::fs::remove_file(place.deployed("go")).expect("it is there");
+    place.application("2", &COMPONENTS.replace("echo begun", "echo again; echo begun"));
+    let plain = place.command(&[]);
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg("trap '' HUP; exec \"$0\" deploy --yes --json").arg(plain.get_program());
+    shell.current_dir(place.path("")).env_clear().stdin(Stdio::null());
+    shell.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let (child, lines) = begin_with(&place, shell);
+    send(&child, Signal::HUP);
+    std::fs::write(place.deployed("go"), "").expect("a file");
+    end(child, lines).exits(0);
+}
+
+#[test]
+fn a_run_that_loses_its_lease_is_told_from_a_bug() {
+    let place = Place::with(COMPONENTS);
+    if !place.has_plugins() {
+        return;
+    }
+    let (child, lines) = begin(&place);
+    let store = Store::open(place.path(".launchway")).expect("it is there");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later");
+    let later = Timestamp(now.as_millis() as u64 + 2 * LEASE_MS);
+    let plan = store.run(RunId(1), later).expect("it can be read").expect("it is there").plan;
+    let holder = Holder { user: "ada".to_owned(), host: "ci".to_owned(), url: None };
+    let other =
+        NewRun { plan: Arc::new(plan), plan_digest: Digest::of(b""), holder, started: later, saved_plan: false };
+    // Whether it may run does not matter: a holder that is silent for too long has lost its lease.
+    drop(store.begin_run(other));
+    std::fs::write(place.deployed("go"), "").expect("a file");
+    let said = end(child, lines).exits(7).tells("lost its lease").tells("hint: `launchway runs` shows");
+    assert_eq!(said.stderr.matches("lease").count(), 1, "{}", said.stderr);
+    assert!(said.stdout.contains("\"exit_code\":7"), "{}", said.stdout);
 }
 
 #[test]
@@ -47,11 +137,7 @@ fn the_first_interrupt_stops_at_the_next_safe_point() {
     }
     let (child, mut lines) = begin(&place);
     interrupt(&child);
-    let mut line = String::new();
-    while !line.contains("stop-requested") {
-        line.clear();
-        assert_ne!(lines.read_line(&mut line).expect("it can be read"), 0, "it ended early");
-    }
+    until_stopping(&mut lines);
     std::fs::write(place.deployed("go"), "").expect("a file");
     end(child, lines).exits(5).gives("\"outcome\":\"stopped\"");
     assert_eq!(place.read("second"), None, "nothing new was begun");
@@ -66,14 +152,9 @@ fn the_second_interrupt_aborts() {
     if !place.has_plugins() {
         return;
     }
-    let (child, lines) = begin(&place);
+    let (child, mut lines) = begin(&place);
     interrupt(&child);
-    let mut lines = lines;
-    let mut line = String::new();
-    while !line.contains("stop-requested") {
-        line.clear();
-        assert_ne!(lines.read_line(&mut line).expect("it can be read"), 0, "it ended early");
-    }
+    until_stopping(&mut lines);
     interrupt(&child);
     end(child, lines).exits(5).gives("aborted");
     place.run(&["runs"]).exits(0).gives("stopped");

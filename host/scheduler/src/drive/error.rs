@@ -4,7 +4,7 @@ use crate::seams::JournalError;
 /// Why a run could not be driven to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum DriveError {
-    #[error("the run was broken off because its journal can't be written")]
+    #[error("the run was broken off")]
     Journal(#[from] JournalError),
     #[error("the run was broken off because the scheduler contradicts itself")]
     Core(#[from] CoreError),
