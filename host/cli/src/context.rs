@@ -72,7 +72,7 @@ impl Context {
 
     /// Opens the store if there is one: looking at something leaves no traces.
     pub(crate) fn store_if_any(&self) -> Result<Option<Store>> {
-        if self.store.join("launchway.db").exists() { self.store().map(Some) } else { Ok(None) }
+        Store::open_to_read(&self.store).map_err(|error| store_error(&error))
     }
 
     /// Returns the recorded state of the application.
@@ -184,7 +184,10 @@ pub(crate) fn store_error(error: &StoreError) -> CliError {
     let (exit, hint) = match error {
         E::Io { .. } => (Exit::Usage, Some("--store DIR or LAUNCHWAY_STORE names another folder")),
         E::ReadOnly { .. } => (Exit::Usage, Some("make the store's folder writable, or name another one with --store")),
+        E::Unmerged { .. } => (Exit::Usage, Some("make the store's folder writable, or ask whoever deploys from it")),
+        E::NotAFolder { .. } => (Exit::Usage, Some("--store and LAUNCHWAY_STORE name a folder")),
         E::NotAStore { .. }
+        | E::Lost { .. }
         | E::Corrupt { .. }
         | E::BlobMissing { .. }
         | E::BlobDamaged { .. }

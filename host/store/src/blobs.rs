@@ -36,7 +36,12 @@ impl Blobs {
         create_folder(&blobs)?;
         create_folder(&blobs.join("sha256"))?;
         create_folder(&blobs.join("tmp"))?;
-        Ok(Self { folder: blobs, verified: Mutex::default() })
+        Ok(Self::of(store))
+    }
+
+    /// Returns those of a store, without making its folders.
+    pub(crate) fn of(store: &Path) -> Self {
+        Self { folder: store.join("blobs"), verified: Mutex::default() }
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {

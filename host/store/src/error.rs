@@ -10,6 +10,14 @@ pub enum StoreError {
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error("`{path}` is not a launchway store", path = .path.display())]
     NotAStore { path: PathBuf },
+    #[error("`{path}` is not a folder", path = .path.display())]
+    NotAFolder { path: PathBuf },
+    /// What belongs to it is still there.
+    #[error("`{path}` is missing or empty, though it was not before", path = .path.display())]
+    Lost { path: PathBuf },
+    /// SQLite's log, or another format, would have to be worked in.
+    #[error("`{path}` can't be read without being brought up to date, and it is read-only", path = .path.display())]
+    Unmerged { path: PathBuf },
     #[error(
         "`{path}` was written by a newer launchway: its format is {found}, this one knows up to {known}",
         path = .path.display()
