@@ -178,10 +178,16 @@ pub(crate) fn live_lease(context: &Context, store: &Store, environment: &Environ
     Ok(lease.filter(|lease| lease.is_live(now())))
 }
 
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 /// Tells what users can do something about from bugs.
 pub(crate) fn store_error(error: &StoreError) -> CliError {
     use StoreError as E;
     let (exit, hint) = match error {
+        E::Io { source, .. } if is_full(source) => (Exit::Usage, Some("free some space and run it again")),
         E::Io { .. } => (Exit::Usage, Some("--store DIR or LAUNCHWAY_STORE names another folder")),
         E::ReadOnly { .. } => (Exit::Usage, Some("make the store's folder writable, or name another one with --store")),
         E::Unmerged { .. } => (Exit::Usage, Some("make the store's folder writable, or ask whoever deploys from it")),
@@ -202,7 +208,12 @@ pub(crate) fn store_error(error: &StoreError) -> CliError {
         E::Busy { .. } => (Exit::Locked, Some("wait for the other process, then run it again")),
         _ => (Exit::Internal, None),
     };
-    let converted = CliError::new(exit, "store", chain(error));
+    let message = match error {
+        // SQLite's own words say no more.
+        E::Full { .. } | E::ReadOnly { .. } | E::Busy { .. } => error.to_string(),
+        _ => chain(error),
+    };
+    let converted = CliError::new(exit, "store", message);
     match hint {
         Some(hint) => converted.hint(hint),
         None => converted,

@@ -172,9 +172,12 @@ pub(crate) fn expanded(
         plugins: &PlanningPlugins { set: plugins, application: context.application(), runtime: &context.runtime },
         files,
     };
-    match expand(input) {
-        Ok(expanded) => Ok((expanded.desired, expanded.warnings)),
-        Err(findings) => Err(with_plugin_hint(CliError::findings(&context.sources, findings), application, plugins)),
+    match (expand(input), files.refused()) {
+        (_, Some(error)) => Err(store_error(&error)),
+        (Ok(expanded), None) => Ok((expanded.desired, expanded.warnings)),
+        (Err(findings), None) => {
+            Err(with_plugin_hint(CliError::findings(&context.sources, findings), application, plugins))
+        }
     }
 }
 

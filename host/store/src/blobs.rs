@@ -89,7 +89,7 @@ impl Store {
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return intake.keep(),
-                Ok(count) => intake.write_all(&buffer[..count]).map_err(StoreError::io("copy", self.folder()))?,
+                Ok(count) => intake.write_all(&buffer[..count]).map_err(StoreError::io("write", self.folder()))?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(StoreError::io("copy", self.folder())(error)),
             }

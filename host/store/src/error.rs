@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use launchway_model::{Digest, RunId};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why the store can't do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +68,10 @@ impl StoreError {
                 Self::ReadOnly { path, source }
             }
             Some(ErrorCode::DiskFull) => Self::Full { path, source },
+            // The file that processes share could not grow.
+            _ if source.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) => {
+                Self::Full { path, source }
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path, source },
             _ => Self::Database { path, source },
         }
@@ -90,8 +94,8 @@ mod tests {
 
     #[test]
     fn what_users_can_mend_is_told_apart() {
-        use rusqlite::ffi;
         assert!(matches!(failure(ffi::SQLITE_FULL), StoreError::Full { .. }));
+        assert!(matches!(failure(ffi::SQLITE_IOERR_SHMSIZE), StoreError::Full { .. }));
         assert!(matches!(failure(ffi::SQLITE_READONLY), StoreError::ReadOnly { .. }));
         assert!(matches!(failure(ffi::SQLITE_BUSY), StoreError::Busy { .. }));
         assert!(matches!(failure(ffi::SQLITE_CORRUPT), StoreError::Corrupt { .. }));
