@@ -112,6 +112,13 @@ pub enum SkipReason {
     Operator,
 }
 
+impl SkipReason {
+    /// Whether that was all there was to do: nobody waits for the step any more.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::NothingChanged | Self::Operator)
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepOutcome {

@@ -79,7 +79,7 @@ impl Plain {
                 out
             }
             Event::StepSkipped { node, reason, .. } => {
-                self.ended += 1;
+                self.ended += usize::from(reason.is_settled());
                 let reason = match reason {
                     SkipReason::NothingChanged => "nothing it waits on changed",
                     // Told once, at the end: after one failure there may be thousands of these.

@@ -126,10 +126,13 @@ impl Progress {
                     self.count(*node, |target| target.failed += 1);
                 }
             }
-            Event::StepSkipped { node, .. } => {
-                self.skipped += 1;
+            Event::StepSkipped { node, reason, .. } => {
                 self.settle(*node);
-                self.count(*node, |target| target.done += 1);
+                // What will not run is not done: after one failure there may be thousands of these.
+                if reason.is_settled() {
+                    self.skipped += 1;
+                    self.count(*node, |target| target.done += 1);
+                }
             }
             _ => {}
         }

@@ -408,7 +408,11 @@ fn progress_counts_and_estimates() {
     for signal in signals().iter().skip(3) {
         progress.on(signal);
     }
-    assert_eq!((progress.done, progress.failed, progress.skipped, progress.total), (1, 1, 1, 3));
+    assert_eq!(
+        (progress.done, progress.failed, progress.skipped, progress.total),
+        (1, 1, 0, 3),
+        "what is blocked is not done"
+    );
     assert!(progress.running.is_empty());
     assert_eq!(progress.remaining_ms(Timestamp(begin)), Some(0));
 }
@@ -476,6 +480,18 @@ fn runs_and_one_of_them() {
     insta::assert_snapshot!(text_of(&all));
     let one = RunView { step: Some("install"), unknown: &[], ..all };
     insta::assert_snapshot!(run_json(&one));
+}
+
+#[test]
+fn how_long_a_run_took_that_broke_off_is_not_known() {
+    let row = RunRow { status: "interrupted".to_owned(), finished: Some(Timestamp(1_795_000_000_040)), ..row() };
+    let text = runs_text(std::slice::from_ref(&row), &TimeZone::UTC);
+    assert!(!text.contains("0.0 s"), "{text}");
+    let read_log = &|_: &LogPiece| None;
+    let plan = plan();
+    let view = RunView { row: &row, plan: &plan, events: &[], unknown: &[], step: None, logs: &[], read_log };
+    let text = text_of(&view);
+    assert!(text.contains(", last heard of after 0.0 s\n") && !text.contains("took"), "{text}");
 }
 
 /// Bytes from outside that carry escapes and commands never reach a terminal as such.

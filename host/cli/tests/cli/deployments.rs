@@ -61,6 +61,9 @@ fn a_failure_is_shown_with_its_output_and_the_way_on() {
         place.run(&["deploy", "--yes"]).exits(3).tells("the disk is full").tells("command@here").tells("rollback 2");
     assert!(said.stderr.lines().all(|line| !line.trim_start().starts_with("::")), "{}", said.stderr);
     place.run(&["show", "2", "--step", "command@here", "--log"]).exits(0).gives("the disk is full");
+    let shown = place.run(&["show", "2", "--log"]).exits(0).stdout;
+    assert_eq!(shown.matches("| the disk is full").count(), 1, "{shown}");
+    place.run(&["show", "2"]).exits(0).gives("the disk is full");
     assert_eq!(place.read("file").as_deref(), Some("two"));
     place.run(&["rollback", "--yes"]).exits(0);
     assert_eq!(place.read("file").as_deref(), Some("one"));
