@@ -258,6 +258,11 @@ pub(crate) fn locked(lease: LeaseInfo) -> CliError {
     begin_error(&BeginError::Locked { run: lease.run, holder: lease.holder, since: lease.since })
 }
 
+/// Returns the refusal of a plan that was used.
+pub(crate) fn used(run: RunId) -> CliError {
+    begin_error(&BeginError::Used { run })
+}
+
 /// Tells a store that gave way under a run from a bug.
 fn broken_off(run: RunId, error: &DriveError) -> CliError {
     let recorded = "what was begun is recorded; `launchway status` shows it, and the next deployment takes it up";
@@ -398,7 +403,8 @@ fn say_end(
         RunOutcome::Failed => {
             complain(&format!("{} {ended}", paint.red("Failed:")));
             if gathered.skipped > 0 {
-                complain(&format!(", {} steps not run", gathered.skipped));
+                let plural = if gathered.skipped == 1 { "" } else { "s" };
+                complain(&format!(", {} step{plural} not run", gathered.skipped));
             }
             complain("\n");
         }

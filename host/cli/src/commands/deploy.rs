@@ -56,7 +56,7 @@ pub(super) fn execute(
     }
     // Records alone are no reason to ask: nothing is touched.
     if ready.plan.step_count() > 0 {
-        confirm(console, yes, &question(&ready.plan))?;
+        confirm(&context.runtime, console, yes, &question(&ready.plan))?;
     }
     let Ready { plan, digest, environment, plugins, secrets, release, .. } = ready;
     live_run::run(context, store, LiveRun { plan, digest, environment, plugins, secrets, release, saved, again })
@@ -100,6 +100,9 @@ fn saved(global: &Global, console: Console, path: &Path, yes: bool) -> Result<Ex
         ));
     }
     let store = context.store()?;
+    if let Some(run) = store.run_of_saved_plan(&saved.digest).map_err(|error| store_error(&error))? {
+        return Err(live_run::used(run));
+    }
     let state = store.state(&saved.plan.environment, context.application()).map_err(|error| store_error(&error))?;
     let basis = &saved.plan.basis;
     if state.lineage != basis.lineage || state.serial != basis.serial {
