@@ -21,7 +21,7 @@ mod restore;
 mod restrict;
 mod suggest;
 
-pub use check::check;
+pub use check::{CheckInput, check};
 pub use desired::{Desired, target_specs};
 pub use error::PlanError;
 pub use expand::{DictionaryFiles, ExpandInput, Expanded, expand};

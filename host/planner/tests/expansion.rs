@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use launchway_model::{Diagnostics, SecretName};
-use launchway_planner::check;
+use launchway_planner::{CheckInput, check};
 use serde_json::{Value, json};
 use support::{Project, text};
 
@@ -304,7 +304,14 @@ fn odd_names_pass_through() {
 fn checked(components: &str) -> String {
     let project = Project::new(components, "t1: {}");
     let (application, sources) = project.parsed_application();
-    let found: Diagnostics = check(&application, &project.plugins, &BTreeSet::new());
+    let none = BTreeSet::new();
+    let found: Diagnostics = check(CheckInput {
+        application: &application,
+        plugins: &project.plugins,
+        files: &project.files,
+        overridden: &none,
+        absent: &none,
+    });
     text::diagnostics(&found, &sources)
 }
 
