@@ -9,6 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::login;
+
 /// Why a text is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
@@ -20,6 +22,10 @@ pub enum IdError {
     Character { what: &'static str, character: char },
     #[error("{what} can't begin or end with a blank")]
     Blank { what: &'static str },
+    #[error("{what} can't begin with `-`, or it would be read as an option")]
+    Dash { what: &'static str },
+    #[error("expected a jump host, as `[user@]host[:port]`")]
+    Jump,
     #[error("expected `plugin/kind`, such as `ssh/file`")]
     Kind,
     #[error("expected `sha256:` and 64 hex digits")]
@@ -64,6 +70,9 @@ pub(crate) const FORMATS: &[(&str, FormatCheck)] = &[
     (PluginName::FORMAT, |text| PluginName::check(text)),
     (Version::FORMAT, |text| Version::check(text)),
     (KindRef::FORMAT, |text| text.parse::<KindRef>().map(drop)),
+    (login::ADDRESS, login::check_address),
+    (login::USER, login::check_user),
+    (login::JUMP, login::check_jump),
 ];
 
 macro_rules! name {

@@ -74,6 +74,7 @@ pub struct Defaults {
     pub transport: Option<Transport>,
     /// The user to log in as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "launchway-user"))]
     pub user: Option<String>,
     /// The SSH port; 22, or what the SSH configuration says, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -97,6 +98,7 @@ pub struct Defaults {
 pub struct Target {
     /// A host name or an IP address; the target's name if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "launchway-address"))]
     pub address: Option<String>,
     /// What selectors match.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -109,6 +111,7 @@ pub struct Target {
     pub transport: Option<Transport>,
     /// The user to log in as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "launchway-user"))]
     pub user: Option<String>,
     /// The SSH port; 22, or what the SSH configuration says, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
