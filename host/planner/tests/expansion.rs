@@ -161,6 +161,37 @@ fn templates_see_targets_and_other_components() {
 }
 
 #[test]
+fn the_template_in_the_reference_gives_what_it_says() {
+    let page = include_str!("../../model/src/config/reference_intro.md");
+    let (_, rest) = page.split_once("```jinja\n").expect("there is an example");
+    let mut project = Project::new(
+        r#"
+        api-service: { type: t/plain, on: role=app }
+        proxy: { type: t/file, on: role=proxy, with: { path: /etc/p, template: proxy.conf.j2 } }
+        "#,
+        r#"
+        app1: { address: 198.18.0.2, labels: { role: app }, values: { workers: 8 } }
+        app2: { address: 198.18.0.3, labels: { role: app } }
+        edge: { address: 198.18.0.4, labels: { role: proxy } }
+        "#,
+    );
+    project.environment("secrets: { db_password: { env: X } }\n");
+    project.files.add("proxy.conf.j2", rest.split("```").next().expect("it ends"));
+    if let Err((found, sources)) = project.expand() {
+        panic!("{}", text::diagnostics(&found, &sources));
+    }
+    let rendered = project.files.rendered.borrow();
+    let lines: Vec<&str> = rendered[0].1.lines().filter(|line| !line.is_empty()).collect();
+    let expected = [
+        "# shop 1.0 on edge",
+        "server app1 198.18.0.2:8080 weight 8;",
+        "server app2 198.18.0.3:8080 weight 4;",
+        "password \u{2}secret:db_password\u{3};",
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[test]
 fn a_template_is_rendered_once_where_nothing_in_it_differs() {
     let mut project = Project::new("conf: { type: t/file, with: { path: /etc/x, template: x.j2 } }", TARGETS);
     project.environment("dictionaries: [{ same: 1, workers: 1 }]\n");
