@@ -416,3 +416,21 @@ fn say_end(
         complain(&format!("{head} {}   {}\n", inline(&next.command), next.effect));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_gives_way_is_told_from_a_bug() {
+        let (run, text) = (RunId(3), "the run was broken off: run 3 lost its lease: another run has taken over");
+        let told = |source| broken_off(run, &DriveError::Journal(JournalError(source)));
+        let lost = told(Box::new(StoreError::LeaseLost { run }));
+        assert_eq!((lost.exit, lost.code, lost.message.as_str()), (Exit::Locked, "store", text));
+        let damaged = told(Box::new(StoreError::BlobMissing { digest: Digest::of(b"") }));
+        assert_eq!((damaged.exit, damaged.hint.is_some()), (Exit::Usage, true));
+        let bug = told("a bug".into());
+        let text = "run 3: the run was broken off: can't write the journal: a bug";
+        assert_eq!((bug.exit, bug.message.as_str()), (Exit::Internal, text));
+    }
+}

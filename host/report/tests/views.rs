@@ -446,11 +446,11 @@ fn text_of(view: &RunView<'_>) -> String {
 #[test]
 fn a_log_is_written_before_the_next_one_is_read() {
     let (plan, events, row) = (plan(), events(), row());
-    let started = events.iter().filter_map(|record| match &record.event {
+    let mut started = events.iter().filter_map(|record| match &record.event {
         Event::StepStarted { node, step, .. } => Some((*node, step.clone())),
         _ => None,
     });
-    let (node, step) = started.last().unwrap();
+    let (node, step) = started.next().unwrap();
     let logs = [1, 2].map(|attempt| LogPiece { node, step: step.clone(), attempt });
     let written = RefCell::new(String::new());
     let read_log = &|log: &LogPiece| {

@@ -6,6 +6,7 @@ use std::io::{self, BufWriter, ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use launchway_model::Digest;
 use serde::Serialize;
@@ -13,6 +14,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::store::{create_folder, sync_folder};
 use crate::{Store, StoreError};
+
+/// How long nothing has been added to bytes that never arrived.
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
 pub(crate) struct Blobs {
@@ -35,7 +39,9 @@ impl Blobs {
         let blobs = store.join("blobs");
         create_folder(&blobs)?;
         create_folder(&blobs.join("sha256"))?;
-        create_folder(&blobs.join("tmp"))?;
+        let arriving = blobs.join("tmp");
+        create_folder(&arriving)?;
+        sweep(&arriving);
         Ok(Self::of(store))
     }
 
@@ -206,6 +212,18 @@ impl Write for Hasher {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Removes what processes that were killed left behind. What is being written is younger, whoever writes it.
+fn sweep(folder: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let age = entry.metadata().and_then(|about| about.modified()).ok().and_then(|at| at.elapsed().ok());
+        if age.is_some_and(|age| age > ABANDONED) {
+            // It is in nobody's way.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 

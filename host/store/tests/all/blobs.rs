@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use launchway_model::Digest;
 use launchway_store::StoreError;
@@ -103,4 +104,18 @@ fn a_reader_that_fails_leaves_nothing() {
     let folder = Folder::new();
     assert!(matches!(folder.store.put_reader(Broken(0)), Err(StoreError::Io { .. })));
     assert_eq!(files_below(&folder.folder.path().join("store/blobs")), 0);
+}
+
+#[test]
+fn what_never_arrived_is_swept_away_after_a_day() {
+    let folder = Folder::new();
+    let arriving = folder.folder.path().join("store/blobs/tmp");
+    let hours_ago = |name: &str, hours: u64| {
+        let file = std::fs::File::create(arriving.join(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(hours * 60 * 60)).unwrap();
+    };
+    hours_ago("old", 25);
+    hours_ago("young", 23);
+    folder.again();
+    assert_eq!((arriving.join("old").exists(), arriving.join("young").exists()), (false, true));
 }
