@@ -1,15 +1,14 @@
 use std::collections::BTreeMap;
 
-use launchway_model::{Digest, Operation, Plan};
-use launchway_report::{Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text};
+use launchway_model::{Diagnostic, Digest, Operation, Plan};
+use launchway_report::{Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text, shell_quote};
 use launchway_store::Store;
 
 use crate::args::{Global, PlanArgs};
 use crate::console::Console;
-use crate::context::{Context, set_values};
+use crate::context::{Context, live_lease, set_values};
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::next_steps::shell_quote;
 use crate::planning::{Wish, make, shown};
 use crate::saved_plan::SavedPlan;
 
@@ -21,7 +20,13 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     let keep = args.output.is_some();
     let store = if keep { Some(context.store()?) } else { context.store_if_any()? };
     let wish = Wish::Project { version: args.release.version.as_deref(), set: set.clone(), force: Vec::new() };
-    let ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
+    let mut ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
+    if let Some(store) = &store
+        && let Some(lease) = live_lease(&context, store, &ready.plan.environment)?
+    {
+        let message = format!("run {} is changing it: this is what is left to do as things are now", lease.run);
+        ready.warnings.push(Diagnostic::warning("locked", message).hint("plan again when it has ended"));
+    }
     let warnings = diagnostics_json(&context.sources, &ready.warnings);
     console.warnings(&context.sources, &ready.warnings);
     if console.json {

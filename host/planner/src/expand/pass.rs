@@ -42,7 +42,7 @@ pub struct Expanded {
 pub fn expand(input: ExpandInput<'_>) -> Result<Expanded, Diagnostics> {
     let findings = Findings::default();
     let kinds = Kinds::new(input.plugins);
-    check_structure(input.application, &kinds, &findings);
+    check_structure(input.application, &kinds, &BTreeSet::new(), &findings);
     let standalone = standalone(&input.application.value);
     let world = World::new(&input, &standalone, &kinds, &findings);
     check_environment(input.environment, &world, &findings);
