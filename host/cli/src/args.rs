@@ -177,7 +177,7 @@ pub(crate) struct TaskArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RollbackArgs {
     /// The run whose changes are undone [default: the last one]
-    #[arg(value_name = "RUN", conflicts_with = "to")]
+    #[arg(value_name = "RUN", conflicts_with = "to", value_parser = run_number)]
     pub run: Option<u64>,
     /// Deploy this earlier release again
     #[arg(long, value_name = "VERSION")]
@@ -202,14 +202,14 @@ pub(crate) struct UndeployArgs {
 #[derive(Args, Debug)]
 pub(crate) struct RunsArgs {
     /// How many
-    #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
+    #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT", value_parser = count)]
     pub limit: usize,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct ShowArgs {
     /// The run's number
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", value_parser = run_number)]
     pub run: u64,
     /// Only steps whose key contains this
     #[arg(long, value_name = "STEP")]
@@ -269,4 +269,13 @@ pub(crate) enum PluginCommand {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+/// Reads a run's number.
+fn run_number(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "a run has a number; `launchway runs` lists them")
+}
+
+fn count(text: &str) -> Result<usize, &'static str> {
+    text.parse().map_err(|_| "it must be a whole number")
 }

@@ -45,7 +45,7 @@ impl Console {
             verbose: global.verbose,
             paint: colour(io::stdout().is_terminal() && !global.json),
             paint_err: colour(err),
-            draw: err && !global.no_color && !dumb && !global.quiet && !global.json,
+            draw: err && !plain && !dumb && !global.quiet && !global.json,
             width: if err { terminal_width().unwrap_or(WIDTH) } else { WIDTH },
         }
     }

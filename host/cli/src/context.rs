@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use launchway_model::config::{Application, parse_scalar};
 use launchway_model::{ApplicationName, ApplicationState, EnvironmentName, Lineage, PluginName, Sources, Version};
 use launchway_runtime::{CachePlace, LoadError, PluginFile, PluginOptions, PluginSet};
-use launchway_store::{NEW_LINEAGE, Store, StoreError};
+use launchway_store::{LeaseInfo, NEW_LINEAGE, Store, StoreError};
 use serde_json::Value;
 
 use crate::adapters::LazyRuntime;
@@ -17,6 +17,7 @@ use crate::embedded::EMBEDDED;
 use crate::environment::{self, LoadedEnvironment};
 use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
+use crate::holder::now;
 use crate::process::COMPILE_PLUGIN;
 use crate::project::{self, Project};
 
@@ -71,7 +72,7 @@ impl Context {
 
     /// Opens the store if there is one: looking at something leaves no traces.
     pub(crate) fn store_if_any(&self) -> Result<Option<Store>> {
-        if self.store.join("launchway.db").exists() { self.store().map(Some) } else { Ok(None) }
+        Store::open_to_read(&self.store).map_err(|error| store_error(&error))
     }
 
     /// Returns the recorded state of the application.
@@ -171,13 +172,28 @@ pub(crate) fn set_values(given: &[String]) -> Result<BTreeMap<String, Value>> {
     Ok(values)
 }
 
+/// Returns the lease of a run that is at work on the application.
+pub(crate) fn live_lease(context: &Context, store: &Store, environment: &EnvironmentName) -> Result<Option<LeaseInfo>> {
+    let lease = store.lease(environment, context.application()).map_err(|error| store_error(&error))?;
+    Ok(lease.filter(|lease| lease.is_live(now())))
+}
+
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
+
 /// Tells what users can do something about from bugs.
 pub(crate) fn store_error(error: &StoreError) -> CliError {
     use StoreError as E;
     let (exit, hint) = match error {
+        E::Io { source, .. } if is_full(source) => (Exit::Usage, Some("free some space and run it again")),
         E::Io { .. } => (Exit::Usage, Some("--store DIR or LAUNCHWAY_STORE names another folder")),
         E::ReadOnly { .. } => (Exit::Usage, Some("make the store's folder writable, or name another one with --store")),
+        E::Unmerged { .. } => (Exit::Usage, Some("make the store's folder writable, or ask whoever deploys from it")),
+        E::NotAFolder { .. } => (Exit::Usage, Some("--store and LAUNCHWAY_STORE name a folder")),
         E::NotAStore { .. }
+        | E::Lost { .. }
         | E::Corrupt { .. }
         | E::BlobMissing { .. }
         | E::BlobDamaged { .. }
@@ -192,7 +208,12 @@ pub(crate) fn store_error(error: &StoreError) -> CliError {
         E::Busy { .. } => (Exit::Locked, Some("wait for the other process, then run it again")),
         _ => (Exit::Internal, None),
     };
-    let converted = CliError::new(exit, "store", chain(error));
+    let message = match error {
+        // SQLite's own words say no more.
+        E::Full { .. } | E::ReadOnly { .. } | E::Busy { .. } => error.to_string(),
+        _ => chain(error),
+    };
+    let converted = CliError::new(exit, "store", message);
     match hint {
         Some(hint) => converted.hint(hint),
         None => converted,

@@ -65,19 +65,32 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let cause_text = cause.to_string();
-        // Some libraries repeat their cause in their own text.
-        if !text.contains(&cause_text) {
+        // Some libraries repeat their cause in their own text; SQLite puts a number before it.
+        let numbered = cause_text.strip_prefix("Error code ").and_then(|rest| rest.split_once(": "));
+        if !text.contains(numbered.map_or(cause_text.as_str(), |(_, said)| said)) {
             text.push_str(": ");
             text.push_str(&cause_text);
         }
         source = cause.source();
     }
-    without_numbers(&text)
+    without_numbers(&without_temporaries(&text))
 }
 
 /// Returns an I/O error without the operating system's number.
 pub(crate) fn io_text(error: &std::io::Error) -> String {
-    without_numbers(&error.to_string())
+    without_numbers(&without_temporaries(&error.to_string()))
+}
+
+/// Leaves out the names of temporary files: nobody asked for those, and they are gone already.
+fn without_temporaries(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, path)) = rest.split_once(" at path \"") {
+        let Some((_, after)) = path.split_once('"') else { break };
+        out.push_str(before);
+        rest = after;
+    }
+    out + rest
 }
 
 /// Leaves out the numbers that the standard library puts behind the system's words.
@@ -102,5 +115,13 @@ mod tests {
         assert_eq!(io_text(&missing), "No such file or directory");
         assert_eq!(without_numbers("a (os error 2): b (os error 13)!"), "a: b!");
         assert_eq!(without_numbers("a (os error "), "a (os error ");
+    }
+
+    #[test]
+    fn temporary_files_are_left_out() {
+        let nowhere = tempfile::NamedTempFile::new_in("/no/such/folder").expect_err("there is no such folder");
+        assert_eq!(io_text(&nowhere), "No such file or directory");
+        assert_eq!(chain(&nowhere), "No such file or directory");
+        assert_eq!(without_temporaries("a at path \"/b/.tmp\": c at path \""), "a: c at path \"");
     }
 }

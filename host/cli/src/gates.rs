@@ -6,7 +6,7 @@ use launchway_scheduler::Control;
 use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
-use crate::confirm::{answer, can_ask};
+use crate::confirm::{agrees, can_ask};
 use crate::console::Console;
 use crate::error::{CliError, Result};
 use crate::holder::holder;
@@ -73,7 +73,7 @@ fn open(gates: Gates, plan: &Plan, console: Console, node: NodeId, control: Unbo
     let question = gate_message(plan, node);
     // Reading a terminal can't be called off; the thread ends with the process.
     std::thread::spawn(move || {
-        let request = if answer(console, &question) { approve } else { Control::Stop };
+        let request = if agrees(console, &question) { approve } else { Control::Stop };
         let _ = control.send(request);
     });
 }

@@ -5,13 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use launchway_model::config::OnFailure;
-use launchway_model::{Digest, Plan, RunId, RunOutcome};
+use launchway_model::{Digest, Operation, Plan, RunId, RunOutcome};
 use launchway_report::{Events, duration, failures_text, inline, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
 use launchway_scheduler::{Control, Core, DriveError, JournalError, Limits, Options, RunIdentity, drive};
-use launchway_store::{BeginError, LEASE_MS, NewRun, RunJournal, Store, StoreError};
+use launchway_store::{BeginError, LEASE_MS, LeaseInfo, NewRun, RunJournal, Store, StoreError};
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::adapters::{OutputBudget, RunJournalAdapter, Runner, StoreBlobs};
@@ -22,8 +21,8 @@ use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
 use crate::gates::{Gates, attend};
 use crate::holder::{holder, now};
+use crate::interrupts::Interrupts;
 use crate::next_steps::{Again, NextStep, next_steps};
-use crate::planning::secret_store;
 use crate::release::Manifest;
 use crate::reporter::{self, Gathered};
 
@@ -36,6 +35,7 @@ pub(crate) struct LiveRun {
     pub digest: Digest,
     pub environment: LoadedEnvironment,
     pub plugins: PluginSet,
+    pub secrets: Arc<SecretStore>,
     pub release: Option<Manifest>,
     /// It came from a file, and may be run once.
     pub saved: bool,
@@ -57,7 +57,6 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
         saved_plan: live.saved,
     });
     let journal = Arc::new(journal.map_err(|error| begin_error(&error))?);
-    let secrets = Arc::new(secret_store(&live.environment, &context.project.dir));
     let gates = live.gates;
     // A drawing would run over the question.
     let console = if gates.ask() { console.without_drawing() } else { console };
@@ -65,7 +64,7 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     let settings = Settings::of(&live.environment);
     let result = keep_release(store, live.release.as_ref())
         .and_then(|()| if console.json { console.data(&Events::header(&plan, live.digest)) } else { Ok(()) })
-        .and_then(|()| context.runtime.block_on(job.run(&context.project.dir, live.plugins, secrets, settings)));
+        .and_then(|()| context.runtime.block_on(job.run(&context.project.dir, live.plugins, live.secrets, settings)));
     let run = job.journal.run();
     let (outcome, gathered) = result.inspect_err(|_| {
         // The error at hand is the one to be told; without this the lease expires on its own.
@@ -131,6 +130,7 @@ impl Job {
         settings: Settings,
     ) -> Result<(RunOutcome, Gathered)> {
         let internal = |error: &dyn std::error::Error| CliError::internal(error);
+        let interrupts = Interrupts::listen().map_err(|error| internal(&error))?;
         let durations = self
             .store
             .durations(&self.plan.environment, &self.plan.application)
@@ -182,7 +182,7 @@ impl Job {
         options.on_failure = settings.on_failure;
         options.durations = durations;
         let core = Core::new(self.plan.clone(), options).map_err(|error| internal(&error))?;
-        let listener = tokio::spawn(listen(self.console, control.clone()));
+        let listener = tokio::spawn(interrupts.pass_on(self.console, control.clone()));
         let heart = tokio::spawn(beat(self.journal.clone(), control));
         let journal = Arc::new(RunJournalAdapter(self.journal.clone()));
         let outcome = drive(core, Arc::new(runner), journal, signals, asked, Arc::new(now)).await;
@@ -200,53 +200,6 @@ impl Job {
     }
 }
 
-/// Turns the first SIGINT, SIGTERM or SIGHUP into a stop, and the second into an abort.
-async fn listen(console: Console, control: UnboundedSender<Control>) {
-    // Under `nohup` nobody wants to know of it; listening would end that.
-    let mut hangup = if hangups_are_ignored() { None } else { signal(SignalKind::hangup()).ok() };
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return;
-    };
-    let mut count = 0;
-    loop {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            Some(()) = next(&mut hangup) => {}
-        }
-        count += 1;
-        let request = if count == 1 {
-            if !console.quiet {
-                complain("\nStopping at the next safe point; once more aborts.\n");
-            }
-            Control::Stop
-        } else {
-            Control::Abort
-        };
-        if control.send(request).is_err() {
-            return;
-        }
-    }
-}
-
-/// Waits for a signal that may not be listened to.
-async fn next(signal: &mut Option<Signal>) -> Option<()> {
-    match signal {
-        Some(signal) => signal.recv().await,
-        None => None,
-    }
-}
-
-/// Whether this process was started to outlive its terminal.
-fn hangups_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // Signals count from 1, and this one is the first.
-    mask.is_some_and(|mask| mask & 1 != 0)
-}
-
 /// Renews the lease until it is lost, and ends the run then.
 async fn beat(journal: Arc<RunJournal>, control: UnboundedSender<Control>) {
     let mut ticks = tokio::time::interval(Duration::from_millis(LEASE_MS / 3));
@@ -260,6 +213,16 @@ async fn beat(journal: Arc<RunJournal>, control: UnboundedSender<Control>) {
             return;
         }
     }
+}
+
+/// Returns the refusal of a run that finds another one at work.
+pub(crate) fn locked(lease: LeaseInfo) -> CliError {
+    begin_error(&BeginError::Locked { run: lease.run, holder: lease.holder, since: lease.since })
+}
+
+/// Returns the refusal of a plan that was used.
+pub(crate) fn used(run: RunId) -> CliError {
+    begin_error(&BeginError::Used { run })
 }
 
 /// Tells a store that gave way under a run from a bug.
@@ -362,6 +325,10 @@ fn summary_json(run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered
     })
 }
 
+fn is_task(plan: &Plan) -> bool {
+    matches!(plan.operation, Operation::Task { .. })
+}
+
 /// Says how the run ended, and what to do next.
 fn say_end(
     console: Console,
@@ -384,7 +351,7 @@ fn say_end(
     .map(|(count, word)| format!("{count} {word}"))
     .collect();
     if counts.is_empty() {
-        counts.push("nothing committed".to_owned());
+        counts.push(if is_task(plan) { "task" } else { "nothing committed" }.to_owned());
     }
     let plural = if gathered.steps == 1 { "" } else { "s" };
     let ended = format!("{}, {} step{plural} in {} (run {run})", counts.join(", "), gathered.steps, duration(took));
@@ -402,7 +369,8 @@ fn say_end(
         RunOutcome::Failed => {
             complain(&format!("{} {ended}", paint.red("Failed:")));
             if gathered.skipped > 0 {
-                complain(&format!(", {} steps not run", gathered.skipped));
+                let plural = if gathered.skipped == 1 { "" } else { "s" };
+                complain(&format!(", {} step{plural} not run", gathered.skipped));
             }
             complain("\n");
         }

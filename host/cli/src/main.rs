@@ -15,9 +15,11 @@ mod error;
 mod exit;
 mod gates;
 mod holder;
+mod interrupts;
 mod live_run;
 mod next_steps;
 mod planning;
+mod preflight;
 mod process;
 mod project;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use launchway_model::{Operation, Plan, RunId, RunOutcome};
+use launchway_report::shell_quote;
 use serde::Serialize;
 
 use crate::args::{Global, PartArgs, ReleaseArgs};
@@ -127,16 +128,6 @@ fn option(name: &str, value: &str) -> String {
     // A value that looks like an option must stand in one word with its own.
     let between = if value.starts_with('-') { '=' } else { ' ' };
     format!(" {name}{between}{}", shell_quote(value))
-}
-
-/// Quotes a word for a POSIX shell, where it needs to be.
-pub(crate) fn shell_quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
 }
 
 #[cfg(test)]

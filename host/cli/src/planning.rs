@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use launchway_model::config::{Application, Parsed, parse_application};
 use launchway_model::{
@@ -32,6 +33,8 @@ pub(crate) struct Ready {
     pub warnings: Diagnostics,
     pub environment: LoadedEnvironment,
     pub plugins: PluginSet,
+    /// What was read of them to make the plan is not read again to run it.
+    pub secrets: Arc<SecretStore>,
     /// The release it deploys; none for an undeployment and for the rollback of a run.
     pub release: Option<Manifest>,
     /// New rendered files that are not in the store, for diffs.
@@ -186,6 +189,7 @@ fn finish(
 }
 
 /// Resolves a release for every target.
+#[expect(clippy::too_many_arguments, reason = "two callers, and each argument is of another type")]
 pub(crate) fn expanded(
     context: &Context,
     environment: &LoadedEnvironment,
@@ -206,9 +210,12 @@ pub(crate) fn expanded(
         plugins: &PlanningPlugins { set: plugins, application: context.application(), runtime: &context.runtime },
         files,
     };
-    match expand(input) {
-        Ok(expanded) => Ok((expanded.desired, expanded.warnings)),
-        Err(findings) => Err(with_plugin_hint(CliError::findings(&context.sources, findings), application, plugins)),
+    match (expand(input), files.refused()) {
+        (_, Some(error)) => Err(store_error(&error)),
+        (Ok(expanded), None) => Ok((expanded.desired, expanded.warnings)),
+        (Err(findings), None) => {
+            Err(with_plugin_hint(CliError::findings(&context.sources, findings), application, plugins))
+        }
     }
 }
 
@@ -247,7 +254,7 @@ fn planned(
     state: &ApplicationState,
 ) -> Result<Ready> {
     let name = environment.environment.value.environment.clone();
-    let secrets = secret_store(&environment, &context.project.dir);
+    let secrets = Arc::new(secret_store(&environment, &context.project.dir));
     let key = match store {
         Some(store) if keep => store.secret_key(&name).map(Some),
         Some(store) => store.find_secret_key(&name),
@@ -276,6 +283,7 @@ fn planned(
         warnings: planned.warnings,
         environment,
         plugins,
+        secrets,
         release: None,
         rendered: BTreeMap::new(),
     })
@@ -290,7 +298,7 @@ fn plan_error(sources: &Sources, error: &PlanError) -> CliError {
 }
 
 /// Returns the secrets of an environment.
-pub(crate) fn secret_store(environment: &LoadedEnvironment, project: &Path) -> SecretStore {
+fn secret_store(environment: &LoadedEnvironment, project: &Path) -> SecretStore {
     let sources: BTreeMap<SecretName, _> = environment.environment.value.secrets.clone();
     SecretStore::new(sources, project.join(FOLDER))
 }

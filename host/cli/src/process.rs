@@ -53,7 +53,9 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> Exit {
         _ => {
             if arguments.iter().any(|argument| argument == "--json") {
                 let text = error.render().to_string();
-                let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+                // What it is about may take several lines; tips and the usage come after an empty one.
+                let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+                let message = lines.join(" ").trim_start_matches("error: ").to_owned();
                 // As above.
                 let _ = write_out(&error_json(&CliError::usage("usage", message)));
             }

@@ -112,6 +112,13 @@ pub enum SkipReason {
     Operator,
 }
 
+impl SkipReason {
+    /// Whether that was all there was to do: nobody waits for the step any more.
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::NothingChanged | Self::Operator)
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepOutcome {
@@ -208,6 +215,13 @@ pub enum Signal {
         node: NodeId,
         stream: Stream,
         bytes: Arc<[u8]>,
+    },
+    /// Whole lines that nobody was shown because they came too fast; the step's log has them.
+    OutputDropped {
+        node: NodeId,
+        stream: Stream,
+        lines: u64,
+        bytes: u64,
     },
     /// A line that the plugin itself logged.
     Log {

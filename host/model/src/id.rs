@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Pause, Size};
+use crate::{Pause, Size, login};
 
 /// Why a text is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,10 @@ pub enum IdError {
     Character { what: &'static str, character: char },
     #[error("{what} can't begin or end with a blank")]
     Blank { what: &'static str },
+    #[error("{what} can't begin with `-`, or it would be read as an option")]
+    Dash { what: &'static str },
+    #[error("expected a jump host, as `[user@]host[:port]`")]
+    Jump,
     #[error("expected `plugin/kind`, such as `ssh/file`")]
     Kind,
     #[error("expected `sha256:` and 64 hex digits")]
@@ -70,6 +74,9 @@ pub(crate) const FORMATS: &[(&str, FormatCheck)] = &[
     (KindRef::FORMAT, |text| text.parse::<KindRef>().map(drop)),
     (Size::FORMAT, |text| text.parse::<Size>().map(drop).map_err(IdError::Other)),
     (Pause::FORMAT, |text| text.parse::<Pause>().map(drop).map_err(IdError::Other)),
+    (login::ADDRESS, login::check_address),
+    (login::USER, login::check_user),
+    (login::JUMP, login::check_jump),
 ];
 
 macro_rules! name {

@@ -10,6 +10,7 @@ mod event;
 mod id;
 mod instance;
 mod kind;
+mod login;
 mod plan;
 mod rollout;
 mod run;

@@ -160,6 +160,7 @@ pub struct SshOptions {
     pub identity_file: Option<PathBuf>,
     /// Hosts to pass on the way, in order: `[user@]host[:port]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("items" = { "type": "string", "format": "launchway-jump" }))]
     pub jump: Vec<String>,
     /// An SSH client configuration to use instead of `~/.ssh/config`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,33 +1,40 @@
-//! What can be said of an application without an environment: names, types, edges, and properties as far as they
-//! are written out.
+//! What can be said of an application without an environment: names, types, edges, and properties and the files they
+//! name as far as they are written out.
 
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 use launchway_model::config::{
-    ActionUse, Application, Component, Document, Parsed, PlacedAction, SubscriptionUse, pointer,
+    ActionUse, Application, Component, Document, Parsed, PlacedAction, SourceKind, SubscriptionUse, pointer,
 };
-use launchway_model::{ComponentName, Diagnostic, Diagnostics, KindRef, Usage};
+use launchway_model::{ComponentName, Diagnostic, Diagnostics, KindRef, Problem, Usage};
 use serde_json::Value;
 
 use crate::edges::Graph;
 use crate::error::unknown_kind;
 use crate::expand::{Findings, Origin, Reference, Shape, ShapeError};
-use crate::inputs::Plugins;
+use crate::inputs::{FileSource, Files, Plugins};
 use crate::kinds::{Kind, Kinds};
 use crate::suggest;
 
+/// What is checked, and with what.
+pub struct CheckInput<'a> {
+    pub application: &'a Parsed<Application>,
+    pub plugins: &'a dyn Plugins,
+    pub files: &'a dyn Files,
+    /// Components that some environment overrides: they may leave out what they need, it may come from there.
+    pub overridden: &'a BTreeSet<ComponentName>,
+    /// Components that are in the file but not in the application, because something is wrong with them.
+    pub absent: &'a BTreeSet<ComponentName>,
+}
+
 /// Checks an application without an environment. Returns everything that is wrong, sorted by place.
-///
-/// Components that some environment overrides may leave out what they need: it may come from there.
-pub fn check(
-    application: &Parsed<Application>,
-    plugins: &dyn Plugins,
-    overridden: &BTreeSet<ComponentName>,
-) -> Diagnostics {
+pub fn check(input: CheckInput<'_>) -> Diagnostics {
+    let CheckInput { application, plugins, files, overridden, absent } = input;
     let findings = Findings::default();
     let kinds = Kinds::new(plugins);
-    check_structure(application, &kinds, &findings);
+    check_structure(application, &kinds, absent, &findings);
+    let checker = Checker { application, kinds: &kinds, files, absent, findings: &findings };
     for (name, component) in &application.value.components {
         let at = pointer::join("/components", name.as_str());
         let whole = component.overrides.is_empty() && !overridden.contains(name);
@@ -39,14 +46,12 @@ pub fn check(
             values.push((&action.kind, &action.with, format!("{at}/with"), true));
         }
         for (kind, with, base, whole) in values {
-            let origin = Origin { document: &application.document, base: &base };
-            check_properties(application, &kinds, (kind, with, whole), origin, &findings);
+            checker.properties(kind, with, whole, Origin { document: &application.document, base: &base });
         }
     }
     for (action, at) in standalone(&application.value) {
         let base = format!("{at}/with");
-        let origin = Origin { document: &application.document, base: &base };
-        check_properties(application, &kinds, (&action.kind, &action.with, true), origin, &findings);
+        checker.properties(&action.kind, &action.with, true, Origin { document: &application.document, base: &base });
     }
     findings.into_diagnostics()
 }
@@ -70,7 +75,12 @@ fn standalone(application: &Application) -> impl Iterator<Item = (&PlacedAction,
 }
 
 /// Checks types and edges: what has to be right before anything can be resolved.
-pub(crate) fn check_structure(application: &Parsed<Application>, kinds: &Kinds<'_>, findings: &Findings) {
+pub(crate) fn check_structure(
+    application: &Parsed<Application>,
+    kinds: &Kinds<'_>,
+    absent: &BTreeSet<ComponentName>,
+    findings: &Findings,
+) {
     let Parsed { value, document } = application;
     let all_kinds = kinds.plugins().kinds();
     for (name, component) in &value.components {
@@ -87,7 +97,7 @@ pub(crate) fn check_structure(application: &Parsed<Application>, kinds: &Kinds<'
             places.check(&action.kind, Usage::Action, &format!("{at}/type"));
         }
         for (other, edge_at) in edge_uses(component, &at) {
-            if !value.components.contains_key(other) {
+            if !value.components.contains_key(other) && !absent.contains(other) {
                 let mut diagnostic = Diagnostic::error("unknown-component", format!("there is no component `{other}`"))
                     .at(document.place(&edge_at), "");
                 let names = value.components.keys().map(ComponentName::as_str);
@@ -100,12 +110,12 @@ pub(crate) fn check_structure(application: &Parsed<Application>, kinds: &Kinds<'
     for (action, at) in standalone(value) {
         places.check(&action.kind, Usage::Action, &format!("{at}/type"));
     }
-    check_groups(application, findings);
+    check_groups(application, absent, findings);
     check_cycles(application, findings);
 }
 
 /// Checks that groups have members, each component being in one of them at most.
-fn check_groups(application: &Parsed<Application>, findings: &Findings) {
+fn check_groups(application: &Parsed<Application>, absent: &BTreeSet<ComponentName>, findings: &Findings) {
     let Parsed { value, document } = application;
     let mut group_of: HashMap<&ComponentName, &ComponentName> = HashMap::new();
     for (name, group) in &value.groups {
@@ -118,6 +128,9 @@ fn check_groups(application: &Parsed<Application>, findings: &Findings) {
                 findings.push(diagnostic);
             };
             let Some(component) = value.components.get(member) else {
+                if absent.contains(member) {
+                    continue;
+                }
                 let names = value.components.keys().map(ComponentName::as_str);
                 let hint = suggest::hint("components", member.as_str(), names);
                 add("unknown-component", format!("there is no component `{member}`"), hint);
@@ -215,74 +228,111 @@ fn check_cycles(application: &Parsed<Application>, findings: &Findings) {
 }
 
 /// Checks properties as far as they are written out.
-fn check_properties(
-    application: &Parsed<Application>,
-    kinds: &Kinds<'_>,
-    (kind, with, whole): (&KindRef, &Value, bool),
-    origin: Origin<'_>,
-    findings: &Findings,
-) {
-    let mut errors: Vec<ShapeError> = Vec::new();
-    let shape = Shape::of(with, &mut String::new(), &mut errors);
-    for error in &errors {
-        findings.push(origin.syntax(error));
-    }
-    let mut unknown: Vec<String> = errors.into_iter().map(|error| error.at).collect();
-    shape.each_reference(&mut String::new(), &mut |at, reference| {
-        unknown.push(at.to_owned());
-        check_reference(application, reference, at, origin, findings);
-    });
-    let Ok(Some(kind)) = kinds.get(kind) else { return };
-    if !with.is_object() && !with.is_null() {
-        findings.push(
-            Diagnostic::error("wrong-type", "properties must be a mapping of names to values").at(origin.span(""), ""),
-        );
-        return;
-    }
-    let mut properties = match &shape {
-        Shape::Plain(value) => value.clone(),
-        _ => with.clone(),
-    };
-    kind.schema.coerce(&mut properties);
-    kind.schema.apply_defaults(&mut properties);
-    for problem in kind.schema.check(&properties) {
-        // An override need not be complete, and what a placeholder stands for is not known yet.
-        let partial = !whole && pointer::tokens(&problem.at).next().is_none();
-        let open = unknown.iter().any(|at| is_within(&problem.at, at) || is_within(at, &problem.at));
-        if partial || open && !problem.at.is_empty() {
-            continue;
+struct Checker<'a> {
+    application: &'a Parsed<Application>,
+    kinds: &'a Kinds<'a>,
+    files: &'a dyn Files,
+    absent: &'a BTreeSet<ComponentName>,
+    findings: &'a Findings,
+}
+
+impl Checker<'_> {
+    /// Checks one set of properties; `whole` ones have all that they are to have.
+    fn properties(&self, kind_ref: &KindRef, with: &Value, whole: bool, origin: Origin<'_>) {
+        let mut errors: Vec<ShapeError> = Vec::new();
+        let shape = Shape::of(with, &mut String::new(), &mut errors);
+        for error in &errors {
+            self.findings.push(origin.syntax(error));
         }
+        let mut unknown: Vec<String> = errors.into_iter().map(|error| error.at).collect();
+        shape.each_reference(&mut String::new(), &mut |at, reference| {
+            unknown.push(at.to_owned());
+            self.reference(reference, at, origin);
+        });
+        let Ok(Some(kind)) = self.kinds.get(kind_ref) else { return };
+        if !with.is_object() && !with.is_null() {
+            self.findings.push(
+                Diagnostic::error("wrong-type", "properties must be a mapping of names to values")
+                    .at(origin.span(""), ""),
+            );
+            return;
+        }
+        let mut properties = match &shape {
+            Shape::Plain(value) => value.clone(),
+            _ => with.clone(),
+        };
+        self.named_files(&kind, &properties, &unknown, origin);
+        kind.schema.coerce(&mut properties);
+        kind.schema.apply_defaults(&mut properties);
+        let problems = kind.schema.check(&properties);
+        if problems.is_empty() && whole && unknown.is_empty() {
+            match self.kinds.plugins().validate(kind_ref, &properties) {
+                Ok(problems) => problems.into_iter().for_each(|problem| self.problem(problem, origin)),
+                Err(error) => {
+                    self.findings.push(Diagnostic::error("plugin", error.to_string()).at(origin.span(""), ""));
+                }
+            }
+        }
+        for problem in problems {
+            // An override need not be complete, and what a placeholder stands for is not known yet.
+            let partial = !whole && pointer::tokens(&problem.at).next().is_none();
+            let open = unknown.iter().any(|at| is_within(&problem.at, at) || is_within(at, &problem.at));
+            if !(partial || open && !problem.at.is_empty()) {
+                self.problem(problem, origin);
+            }
+        }
+    }
+
+    fn problem(&self, problem: Problem, origin: Origin<'_>) {
         let span = origin.problem_span(&problem.at, problem.on_key);
         let mut diagnostic = Diagnostic::error("property", problem.message).at(span, "");
         diagnostic.hint = problem.hint;
-        findings.push(diagnostic);
+        self.findings.push(diagnostic);
+    }
+
+    /// Checks that the files are there which properties name.
+    fn named_files(&self, kind: &Kind<'_>, properties: &Value, unknown: &[String], origin: Origin<'_>) {
+        for (name, source) in kind.schema.sources() {
+            let at = pointer::join("", name);
+            let Some(Value::String(reference)) = properties.get(name) else { continue };
+            if unknown.iter().any(|unknown| is_within(unknown, &at)) {
+                continue;
+            }
+            let found = match source {
+                SourceKind::File => self.files.artifact(FileSource::File, reference, name).map(drop),
+                SourceKind::Directory => self.files.artifact(FileSource::Directory, reference, name).map(drop),
+                SourceKind::Artifact => self.files.artifact(FileSource::Artifact, reference, name).map(drop),
+                SourceKind::Template => self.files.text(reference).map(drop),
+            };
+            if let Err(problem) = found {
+                let mut diagnostic = Diagnostic::error("file", problem.message).at(origin.span(&at), "");
+                diagnostic.hint = problem.hint;
+                self.findings.push(diagnostic);
+            }
+        }
+    }
+
+    /// Checks what of a placeholder does not depend on the environment.
+    fn reference(&self, reference: &Reference, at: &str, origin: Origin<'_>) {
+        let components = &self.application.value.components;
+        let is_known = |name: &str| components.contains_key(name) || self.absent.contains(name);
+        let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
+        let (message, hint) = match path.as_slice() {
+            ["component", name, ..] if !is_known(name) => (
+                format!("there is no component `{name}`"),
+                suggest::hint("components", name, components.keys().map(ComponentName::as_str)),
+            ),
+            ["target", field, ..] if !suggest::TARGET.contains(field) => suggest::not_of_target(Some(field)),
+            ["instance", field, ..] if !suggest::INSTANCE.contains(field) => suggest::not_of_instance(Some(field)),
+            _ => return,
+        };
+        let span = origin.reference_span(at, reference);
+        let mut diagnostic = Diagnostic::error("unresolved", message).at(span, "");
+        diagnostic.hint = hint;
+        self.findings.push(diagnostic);
     }
 }
 
 fn is_within(at: &str, outer: &str) -> bool {
     at.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// Checks what of a placeholder does not depend on the environment.
-fn check_reference(
-    application: &Parsed<Application>,
-    reference: &Reference,
-    at: &str,
-    origin: Origin<'_>,
-    findings: &Findings,
-) {
-    let components = &application.value.components;
-    let path: Vec<&str> = reference.path.iter().map(String::as_str).collect();
-    let (message, hint) = match path.as_slice() {
-        ["component", name, ..] if !components.contains_key(*name) => (
-            format!("there is no component `{name}`"),
-            suggest::hint("components", name, components.keys().map(ComponentName::as_str)),
-        ),
-        ["target", field, ..] if !suggest::TARGET.contains(field) => suggest::not_of_target(Some(field)),
-        ["instance", field, ..] if !suggest::INSTANCE.contains(field) => suggest::not_of_instance(Some(field)),
-        _ => return,
-    };
-    let mut diagnostic = Diagnostic::error("unresolved", message).at(origin.reference_span(at, reference), "");
-    diagnostic.hint = hint;
-    findings.push(diagnostic);
 }

@@ -24,7 +24,7 @@ mod restore;
 mod restrict;
 mod suggest;
 
-pub use check::check;
+pub use check::{CheckInput, check};
 pub use desired::{Desired, Names, target_specs};
 pub use error::{PlanError, WriterInTree};
 pub use expand::{DictionaryFiles, ExpandInput, Expanded, LastTargets, expand};

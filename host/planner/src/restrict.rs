@@ -62,6 +62,10 @@ fn check_patterns<'a>(
             return Err(RestrictionError { what, pattern: pattern.clone(), hint });
         }
     }
+    if !patterns.is_empty() && !names.clone().any(|name| admits(patterns, name)) {
+        let hint = Some(format!("what a `!` names is left out of the {what}s that the others name, or of all"));
+        return Err(RestrictionError { what, pattern: patterns.join(" "), hint });
+    }
     Ok(())
 }
 
@@ -151,6 +155,17 @@ mod tests {
         assert!(restriction(&["!db"], &[]).includes(&web));
         assert!(!restriction(&["w*", "!web"], &[]).includes(&web));
         assert!(!restriction(&["web"], &["!app*"]).includes(&web));
+    }
+
+    #[test]
+    fn patterns_that_leave_nothing_are_an_error() {
+        for patterns in [&["!*"][..], &["web", "!w*"], &["!web", "!db"]] {
+            let error = restriction(patterns, &[]).check(["web", "db"].into_iter(), [].into_iter()).unwrap_err();
+            assert_eq!(error.to_string(), format!("no component matches `{}`", patterns.join(" ")));
+        }
+        assert_eq!(restriction(&["!web"], &[]).check(["web", "db"].into_iter(), [].into_iter()), Ok(()));
+        let error = restriction(&[], &["!*"]).check([].into_iter(), ["a"].into_iter()).unwrap_err();
+        assert_eq!(error.what, "target");
     }
 
     #[test]

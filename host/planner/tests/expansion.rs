@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use launchway_model::{Diagnostics, SecretName};
-use launchway_planner::check;
+use launchway_planner::{CheckInput, check};
 use serde_json::{Value, json};
 use support::{Project, text};
 
@@ -158,6 +158,37 @@ fn templates_see_targets_and_other_components() {
     );
     insta::assert_snapshot!(rendered(&project).concat());
     assert_eq!(&*project.desired().instances[2].artifacts[0].file_name, "proxy.conf");
+}
+
+#[test]
+fn the_template_in_the_reference_gives_what_it_says() {
+    let page = include_str!("../../model/src/config/reference_intro.md");
+    let (_, rest) = page.split_once("```jinja\n").expect("there is an example");
+    let mut project = Project::new(
+        r#"
+        api-service: { type: t/plain, on: role=app }
+        proxy: { type: t/file, on: role=proxy, with: { path: /etc/p, template: proxy.conf.j2 } }
+        "#,
+        r#"
+        app1: { address: 198.18.0.2, labels: { role: app }, values: { workers: 8 } }
+        app2: { address: 198.18.0.3, labels: { role: app } }
+        edge: { address: 198.18.0.4, labels: { role: proxy } }
+        "#,
+    );
+    project.environment("secrets: { db_password: { env: X } }\n");
+    project.files.add("proxy.conf.j2", rest.split("```").next().expect("it ends"));
+    if let Err((found, sources)) = project.expand() {
+        panic!("{}", text::diagnostics(&found, &sources));
+    }
+    let rendered = project.files.rendered.borrow();
+    let lines: Vec<&str> = rendered[0].1.lines().filter(|line| !line.is_empty()).collect();
+    let expected = [
+        "# shop 1.0 on edge",
+        "server app1 198.18.0.2:8080 weight 8;",
+        "server app2 198.18.0.3:8080 weight 4;",
+        "password \u{2}secret:db_password\u{3};",
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]
@@ -318,7 +349,14 @@ fn odd_names_pass_through() {
 fn checked(components: &str) -> String {
     let project = Project::new(components, "t1: {}");
     let (application, sources) = project.parsed_application();
-    let found: Diagnostics = check(&application, &project.plugins, &BTreeSet::new());
+    let none = BTreeSet::new();
+    let found: Diagnostics = check(CheckInput {
+        application: &application,
+        plugins: &project.plugins,
+        files: &project.files,
+        overridden: &none,
+        absent: &none,
+    });
     text::diagnostics(&found, &sources)
 }
 

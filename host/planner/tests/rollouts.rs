@@ -162,7 +162,7 @@ fn what_is_forced_is_put_in_place_again() {
     let state = deployed(&project);
     project.force = Restriction { components: vec!["a".to_owned()], targets: Vec::new() };
     let plan = project.deploy(&state);
-    assert_eq!(text::changes(&plan), "Create a@t1: asked for: force\nunchanged b@t1\n");
+    assert_eq!(text::changes(&plan), "Update a@t1: asked for: force\nunchanged b@t1\n");
 }
 
 #[test]
@@ -430,7 +430,7 @@ fn check(model: &Model, plan: &Plan) {
             require(&own.of(&[Phase::Stage]), &other.before, "staged before anything is done around");
         }
         require(&own.before, &disturbing, "before");
-        assert!(part.around == !own.before.is_empty() || own.of(&DISTURBING[..4]).is_empty());
+        assert!(part.around != own.before.is_empty() || own.of(&DISTURBING[..4]).is_empty());
         for (other, its) in &nodes {
             let together = gradual(place.0).is_some() && gradual(place.0) == gradual(other.0);
             let same_group = part.group.is_some() && part.group == model.parts[other.0].group;

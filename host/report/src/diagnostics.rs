@@ -1,7 +1,7 @@
 //! Diagnostics for people, with the lines they are about, and for machines.
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Element, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 use launchway_model::{Diagnostic, Diagnostics, Label, Severity, SourceId, Sources};
 use serde::Serialize;
 
@@ -25,7 +25,7 @@ fn one(renderer: &Renderer, sources: &Sources, diagnostic: &Diagnostic) -> Strin
         Severity::Warning => Level::WARNING,
     };
     let message = sanitise(diagnostic.message.as_bytes());
-    let mut elements: Vec<Element<'_>> = snippets(sources, &diagnostic.labels).into_iter().map(Element::from).collect();
+    let mut elements = snippets(sources, &diagnostic.labels);
     if let Some(hint) = &diagnostic.hint {
         elements.push(Level::HELP.message(sanitise(hint.as_bytes())).into());
     }
@@ -35,7 +35,7 @@ fn one(renderer: &Renderer, sources: &Sources, diagnostic: &Diagnostic) -> Strin
 }
 
 /// Returns one snippet per file, the primary label's file first.
-fn snippets<'a>(sources: &'a Sources, labels: &'a [Label]) -> Vec<Snippet<'a, annotate_snippets::Annotation<'a>>> {
+fn snippets<'a>(sources: &'a Sources, labels: &'a [Label]) -> Vec<Element<'a>> {
     let mut files: Vec<SourceId> = Vec::new();
     for label in labels {
         if !files.contains(&label.span.source) {
@@ -45,15 +45,28 @@ fn snippets<'a>(sources: &'a Sources, labels: &'a [Label]) -> Vec<Snippet<'a, an
     let known = files.into_iter().filter_map(|id| sources.get(id).map(|(name, text)| (id, name, text)));
     known
         .map(|(id, name, text)| {
+            if let Some(only) = only_blank(text, labels.iter().filter(|label| label.span.source == id)) {
+                let (line, column) = position(text, clamp(text, only.span.start, only.span.end).start);
+                return Origin::path(inline(name)).line(line).char_column(column).into();
+            }
             let annotations =
                 labels.iter().enumerate().filter(|(_, label)| label.span.source == id).map(|(i, label)| {
                     let kind = if i == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
                     let label_text = (!label.text.is_empty()).then(|| inline(&label.text));
                     kind.span(clamp(text, label.span.start, label.span.end)).label(label_text)
                 });
-            Snippet::source(text).path(inline(name)).fold(true).annotations(annotations)
+            Snippet::source(text).path(inline(name)).fold(true).annotations(annotations).into()
         })
         .collect()
+}
+
+/// Returns the only label of a file, if there is nothing to see on its line.
+fn only_blank<'a>(text: &str, mut labels: impl Iterator<Item = &'a Label>) -> Option<&'a Label> {
+    let only = labels.next().filter(|label| label.text.is_empty() && labels.next().is_none())?;
+    let range = clamp(text, only.span.start, only.span.end);
+    let start = text[..range.start].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[range.end..].find('\n').map_or(text.len(), |at| range.end + at);
+    text[start..end].trim().is_empty().then_some(only)
 }
 
 /// Returns a range that lies within the text and on character borders, whatever was asked for.
@@ -160,6 +173,17 @@ mod tests {
     fn text_shows_lines_carets_and_hints() {
         let (sources, all) = sample();
         insta::assert_snapshot!(diagnostics_text(&sources, &all, false, 100));
+    }
+
+    #[test]
+    fn a_place_with_nothing_to_see_is_only_named() {
+        for (text, at, place) in [("", 0, "launchway.yaml:1:1"), ("a: 1\n\n", 5, "launchway.yaml:2:1")] {
+            let mut sources = Sources::default();
+            let id = sources.add("launchway.yaml", text);
+            let all = Diagnostics::from(Diagnostic::error("x", "m").at(span(id, at, at), ""));
+            let shown = diagnostics_text(&sources, &all, false, 100);
+            assert!(shown.contains(place) && !shown.lines().any(|line| line.trim_end().ends_with('|')), "{shown}");
+        }
     }
 
     #[test]

@@ -56,6 +56,16 @@ struct Output<'a> {
     text: &'a str,
 }
 
+#[derive(Serialize)]
+struct Dropped<'a> {
+    event: &'static str,
+    node: NodeId,
+    step: Option<&'a StepKey>,
+    stream: Stream,
+    lines: u64,
+    bytes: u64,
+}
+
 impl Events {
     pub fn new(plan: Arc<Plan>) -> Self {
         Self { plan, output: HashMap::new() }
@@ -97,6 +107,19 @@ impl Events {
             Signal::Output { node, stream, bytes } => {
                 let lines = self.output.entry((*node, *stream == Stream::Stderr)).or_default().push(bytes);
                 self.lines(*node, *stream, lines)
+            }
+            Signal::OutputDropped { node, stream, lines, bytes } => {
+                // The line that was begun is one of those.
+                self.output.remove(&(*node, *stream == Stream::Stderr));
+                let step = step(&self.plan, *node).map(|step| &step.key);
+                line(&Dropped {
+                    event: "output-dropped",
+                    node: *node,
+                    step,
+                    stream: *stream,
+                    lines: *lines,
+                    bytes: *bytes,
+                })
             }
             Signal::Log { node, level, message } => {
                 line(&Output { level: Some(*level), ..self.output("log", *node, message) })

@@ -57,6 +57,16 @@ impl Failures {
                 };
                 tail.extend(lines);
             }
+            Signal::OutputDropped { node, stream, lines, .. } => {
+                let tail = self.tails.entry(*node).or_default();
+                // The line that was begun is one of those.
+                match stream {
+                    Stream::Stdout => tail.stdout = Cleaner::default(),
+                    Stream::Stderr => tail.stderr = Cleaner::default(),
+                }
+                let plural = if *lines == 1 { "" } else { "s" };
+                tail.extend([format!("… {lines} line{plural} not shown")]);
+            }
             Signal::Log { node, level, message } if *level >= LogLevel::Warn => {
                 self.tails.entry(*node).or_default().extend(sanitise(message.as_bytes()).lines().map(str::to_owned));
             }

@@ -35,6 +35,6 @@ pub use plan_view::{BlobReader, PlanViewOptions, plan_text, summary_line};
 pub use progress::{Progress, gate_message};
 pub use run_view::{LogPiece, RunRow, RunView, run_json, run_text, runs_json, runs_text};
 pub use sanitise::{Cleaner, inline, sanitise};
-pub use status::{LastRun, applications_text, status_json, status_text};
-pub use style::{Paint, duration, time};
+pub use status::{LastRun, applications_text, is_complete, status_json, status_text};
+pub use style::{Paint, duration, shell_quote, time};
 pub use why::{LastChange, UnknownName, Why, why, why_json, why_text};

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use launchway_model::{Event, LogLevel, NodeId, Plan, Signal, SkipReason, StepOutcome, Stream, Timestamp};
+use launchway_model::{Event, LogLevel, NodeId, Plan, RunId, Signal, SkipReason, StepOutcome, Stream, Timestamp};
 
 use crate::failures::explain;
 use crate::progress::{gate_message, step};
 use crate::sanitise::{Cleaner, inline, sanitise};
-use crate::style::{Paint, duration};
+use crate::style::{Paint, duration, shell_quote};
 
 /// Turns signals into lines.
 #[derive(Debug)]
@@ -21,12 +21,13 @@ pub struct Plain {
     output: HashMap<(NodeId, bool), Cleaner>,
     total: usize,
     ended: usize,
+    run: Option<RunId>,
 }
 
 impl Plain {
     pub fn new(plan: Arc<Plan>, paint: Paint, verbose: bool) -> Self {
         let total = plan.step_count();
-        Self { plan, paint, verbose, started: HashMap::new(), output: HashMap::new(), total, ended: 0 }
+        Self { plan, paint, verbose, started: HashMap::new(), output: HashMap::new(), total, ended: 0, run: None }
     }
 
     /// Takes a signal in, and returns the lines that it makes, each with its line end.
@@ -37,6 +38,11 @@ impl Plain {
                 let lines = self.output.entry((*node, *stream == Stream::Stderr)).or_default().push(bytes);
                 self.output_lines(*node, lines)
             }
+            Signal::OutputDropped { node, stream, lines, .. } if self.verbose => {
+                // The line that was begun is one of those.
+                self.output.remove(&(*node, *stream == Stream::Stderr));
+                self.output_lines(*node, vec![self.missed(*node, *lines)])
+            }
             Signal::Log { node, level, message } if self.verbose || *level >= LogLevel::Warn => {
                 let lines = sanitise(message.as_bytes()).lines().map(str::to_owned).collect();
                 self.output_lines(*node, lines)
@@ -45,12 +51,18 @@ impl Plain {
                 let message = gate_message(&self.plan, *node);
                 format!("{} {}\n", self.paint.dim("gate     "), inline(&message))
             }
-            Signal::Output { .. } | Signal::Log { .. } | Signal::Progress { .. } => String::new(),
+            Signal::Output { .. } | Signal::OutputDropped { .. } | Signal::Log { .. } | Signal::Progress { .. } => {
+                String::new()
+            }
         }
     }
 
     fn on_event(&mut self, event: &Event, at: Timestamp) -> String {
         match event {
+            Event::RunStarted { run, .. } => {
+                self.run = Some(*run);
+                String::new()
+            }
             Event::StepStarted { node, attempt, .. } => {
                 self.started.insert(*node, at);
                 let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
@@ -71,7 +83,7 @@ impl Plain {
                 out
             }
             Event::StepSkipped { node, reason, .. } => {
-                self.ended += 1;
+                self.ended += usize::from(reason.is_settled());
                 let reason = match reason {
                     SkipReason::NothingChanged => "nothing it waits on changed",
                     // Told once, at the end: after one failure there may be thousands of these.
@@ -105,6 +117,13 @@ impl Plain {
     fn output_lines(&self, node: NodeId, lines: Vec<String>) -> String {
         let key = self.key(node);
         lines.iter().map(|line| format!("{} {key} | {line}\n", self.paint.dim("output   "))).collect()
+    }
+
+    fn missed(&self, node: NodeId, lines: u64) -> String {
+        let plural = if lines == 1 { "" } else { "s" };
+        let run = self.run.map(|run| format!("{run} ")).unwrap_or_default();
+        let step = shell_quote(&self.key(node));
+        format!("… {lines} line{plural} not shown; `launchway show {run}--step {step} --log` has all")
     }
 
     fn key(&self, node: NodeId) -> String {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
-    Artifact, Cause, ChangeIndex, ChangeKind, Deployed, Digest, Fingerprint, InstanceChange, NodeKind, Operation,
-    Owner, Plan, SecretName, TargetName, Version,
+    Artifact, Cause, ChangeIndex, ChangeKind, Deployed, Digest, InstanceChange, NodeKind, Operation, Owner, Plan,
+    TargetName, Version,
 };
 use serde_json::Value;
 
@@ -49,12 +49,6 @@ pub fn plan_text(plan: &Plan, options: PlanViewOptions<'_>) -> String {
     }
     out.push_str(&rollouts_text(plan));
     if !plan.changes.is_empty() {
-        out.push('\n');
-    }
-    let unchecked = unchecked_secrets(plan);
-    if !unchecked.is_empty() {
-        let names: Vec<String> = unchecked.iter().map(|name| inline(name.as_str())).collect();
-        out.push_str(&paint.yellow(format!("Not checked for rotation, unreadable here: secret {}", names.join(", "))));
         out.push('\n');
     }
     out.push_str(&format!("{}\n", paint.bold(summary_line(plan))));
@@ -381,10 +375,4 @@ fn steps_by_change(plan: &Plan) -> HashMap<ChangeIndex, Vec<String>> {
         }
     }
     steps
-}
-
-fn unchecked_secrets(plan: &Plan) -> BTreeSet<&SecretName> {
-    let desired = plan.changes.iter().filter_map(|change| change.desired.as_ref()).chain(&plan.amendments);
-    let secrets = desired.flat_map(|deployed| &deployed.secrets);
-    secrets.filter(|(_, fingerprint)| **fingerprint == Fingerprint::Unchecked).map(|(name, _)| name).collect()
 }

@@ -95,7 +95,7 @@ impl Progress {
                     running.message = inline(message);
                 }
             }
-            Signal::Output { .. } | Signal::Log { .. } | Signal::GateReached { .. } => {}
+            Signal::Output { .. } | Signal::OutputDropped { .. } | Signal::Log { .. } | Signal::GateReached { .. } => {}
         }
     }
 
@@ -125,10 +125,13 @@ impl Progress {
                     self.count(*node, |target| target.failed += 1);
                 }
             }
-            Event::StepSkipped { node, .. } => {
-                self.skipped += 1;
+            Event::StepSkipped { node, reason, .. } => {
                 self.settle(*node);
-                self.count(*node, |target| target.done += 1);
+                // What will not run is not done: after one failure there may be thousands of these.
+                if reason.is_settled() {
+                    self.skipped += 1;
+                    self.count(*node, |target| target.done += 1);
+                }
             }
             _ => {}
         }

@@ -31,6 +31,17 @@ pub struct RunRow {
     pub host: String,
 }
 
+impl RunRow {
+    /// Returns how long it went on, or was seen to, in milliseconds.
+    fn took(&self) -> Option<u64> {
+        Some(self.finished?.0.saturating_sub(self.started.0))
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.status == "interrupted"
+    }
+}
+
 /// One run with all that is known of it.
 pub struct RunView<'a> {
     pub row: &'a RunRow,
@@ -71,7 +82,7 @@ pub fn runs_text(runs: &[RunRow], zone: &TimeZone) -> String {
         rows.push(vec![
             run.run.to_string(),
             time(run.started, zone),
-            run.finished.map_or_else(|| "-".to_owned(), |at| duration(at.0.saturating_sub(run.started.0))),
+            run.took().filter(|_| !run.is_interrupted()).map_or_else(|| "-".to_owned(), duration),
             inline(&run.operation),
             inline(&run.application),
             inline(&run.environment),
@@ -195,7 +206,9 @@ pub fn run_text<E>(
         inline(&row.environment),
         versions(&row.version)
     ));
-    let took = row.finished.map(|at| format!(", took {}", duration(at.0.saturating_sub(row.started.0))));
+    // When it broke off nobody knows.
+    let words = if row.is_interrupted() { "last heard of after" } else { "took" };
+    let took = row.took().map(|took| format!(", {words} {}", duration(took)));
     let by = inline(&format!("{}@{}", row.user, row.host));
     out.push_str(&format!(
         "\n{} · started {} by {by}{}\n\n",
@@ -207,21 +220,31 @@ pub fn run_text<E>(
     view.logs.iter().for_each(|log| logs.entry(log.node).or_default().push(log));
     for step in steps(view) {
         write_step(&step, row.started, paint, &mut out);
+        let detail = step.outcome.and_then(|outcome| explain(outcome).1).map(|detail| sanitise(detail.as_bytes()));
+        let mut detail = detail.unwrap_or_default();
         for log in logs.remove(&step.node).unwrap_or_default() {
             let Some(text) = (view.read_log)(log) else { continue };
             if log.attempt > 1 {
                 out.push_str(&format!("    attempt {}\n", log.attempt));
             }
-            for line in sanitise(text.as_bytes()).lines() {
-                out.push_str(&format!("    {} {line}\n", paint.dim("|")));
+            let text = sanitise(text.as_bytes());
+            // What a tool said at its end is mostly what failed steps are told by.
+            if log.attempt == step.attempt && detail.lines().all(|line| text.contains(line.trim())) {
+                detail.clear();
             }
+            write_lines(&text, paint, &mut out);
             write(&std::mem::take(&mut out))?;
         }
+        write_lines(&detail, paint, &mut out);
     }
     if !view.unknown.is_empty() {
         out.push_str(&format!("\n{} events are of kinds this version does not know\n", view.unknown.len()));
     }
     write(&out)
+}
+
+fn write_lines(text: &str, paint: Paint, out: &mut String) {
+    text.lines().for_each(|line| out.push_str(&format!("    {} {line}\n", paint.dim("|"))));
 }
 
 fn write_step(step: &StepRow<'_>, begin: Timestamp, paint: Paint, out: &mut String) {
@@ -232,15 +255,15 @@ fn write_step(step: &StepRow<'_>, begin: Timestamp, paint: Paint, out: &mut Stri
         (Some(from), Some(to)) => duration(to.0.saturating_sub(from.0)),
         _ => "-".to_owned(),
     };
-    let (word, message, detail, hint) = match (step.outcome, step.skipped) {
+    let (word, message, hint) = match (step.outcome, step.skipped) {
         (Some(outcome), _) => {
-            let (message, detail, hint) = explain(outcome);
+            let (message, _, hint) = explain(outcome);
             let word = match outcome {
                 StepOutcome::Changed(_) => paint.green("changed  "),
                 StepOutcome::Unchanged(_) => paint.dim("unchanged"),
                 _ => paint.red("failed   "),
             };
-            (word, message, detail, hint)
+            (word, message, hint)
         }
         (None, Some(reason)) => {
             let reason = match reason {
@@ -249,9 +272,9 @@ fn write_step(step: &StepRow<'_>, begin: Timestamp, paint: Paint, out: &mut Stri
                 SkipReason::Stopped => "the run was stopped before its turn",
                 SkipReason::Operator => "as asked for",
             };
-            (paint.dim("skipped  "), reason.to_owned(), None, None)
+            (paint.dim("skipped  "), reason.to_owned(), None)
         }
-        (None, None) => (paint.yellow("not ended"), String::new(), None, None),
+        (None, None) => (paint.yellow("not ended"), String::new(), None),
     };
     out.push_str(&format!("{when:>10}  {word}  {took:>9}  {key}  {}\n", paint.dim(inline(step.summary))));
     let failed = step.outcome.is_some_and(|outcome| !outcome.is_success());
@@ -260,8 +283,5 @@ fn write_step(step: &StepRow<'_>, begin: Timestamp, paint: Paint, out: &mut Stri
     }
     if let Some(hint) = hint {
         out.push_str(&format!("    {} {}\n", paint.cyan("hint:"), inline(hint)));
-    }
-    for line in detail.map(|detail| sanitise(detail.as_bytes())).unwrap_or_default().lines() {
-        out.push_str(&format!("    {} {line}\n", paint.dim("|")));
     }
 }

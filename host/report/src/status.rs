@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use launchway_model::{
     ApplicationState, Deployed, Digest, Dirty, InstanceId, InstanceRecord, RunId, SecretName, TargetName, Timestamp,
+    Version,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -22,17 +23,43 @@ pub struct LastRun {
     pub id: RunId,
     pub status: String,
     pub started: Timestamp,
+    /// It removed a part of what was there.
+    #[serde(skip)]
+    pub removed_part: bool,
+}
+
+impl LastRun {
+    /// Whether a process is at it.
+    fn is_live(&self) -> bool {
+        self.status == "running"
+    }
+
+    /// Returns how it ended, if that leaves open whether all was done.
+    fn trouble(&self) -> Option<String> {
+        let how = match self.status.as_str() {
+            "failed" => "failed",
+            "stopped" => "was stopped",
+            "interrupted" => "was interrupted",
+            _ if self.removed_part => "removed a part",
+            _ => return None,
+        };
+        Some(format!("the last run ({}) {how}", self.id))
+    }
 }
 
 /// Returns a state as text: components with their targets, alike ones folded.
 pub fn status_text(state: &ApplicationState, last: Option<&LastRun>, paint: Paint, verbose: bool) -> String {
     let name = inline(state.application.as_str());
     let environment = inline(state.environment.as_str());
-    let mut out = match &state.version {
-        Some(version) => paint.bold(format!("{name} {} on {environment}", inline(version.as_str()))),
-        None if state.instances.is_empty() => paint.bold(format!("{name} is not deployed on {environment}")),
-        None => paint.bold(format!("{name} on {environment}: no complete version")),
+    let lacks = lacks(state, last).join("; ");
+    let (head, tail) = match &state.version {
+        Some(version) if lacks.is_empty() => (format!("{name} {} on {environment}", inline(version.as_str())), ""),
+        Some(version) => (format!("{name} {} on {environment}, not complete", inline(version.as_str())), ": "),
+        None if state.instances.is_empty() => (format!("{name} is not deployed on {environment}"), "; "),
+        None => (format!("{name} on {environment}: no complete version"), "; "),
     };
+    let tail = if lacks.is_empty() { String::new() } else { format!("{tail}{lacks}") };
+    let mut out = paint.bold(format!("{head}{tail}"));
     out.push('\n');
     if let Some(last) = last {
         out.push_str(&format!("last run: {} ({})\n", last.id, last.status));
@@ -42,7 +69,7 @@ pub fn status_text(state: &ApplicationState, last: Option<&LastRun>, paint: Pain
     }
     let mut folded: BTreeMap<[String; 4], Vec<&TargetName>> = BTreeMap::new();
     for (id, record) in &state.instances {
-        let row = [inline(id.component.as_str()), kind(record), version(record), condition(record)];
+        let row = [inline(id.component.as_str()), kind(record), version(record), condition(record, last)];
         folded.entry(row).or_default().push(&id.target);
     }
     let mut rows = vec![["component", "type", "version", "state", "targets"].map(str::to_owned).to_vec()];
@@ -59,6 +86,41 @@ pub fn status_text(state: &ApplicationState, last: Option<&LastRun>, paint: Pain
     out
 }
 
+/// Whether everything that is recorded is of the state's version, as far as anybody knows.
+pub fn is_complete(state: &ApplicationState, last: Option<&LastRun>) -> bool {
+    state.version.is_some() && lacks(state, last).is_empty()
+}
+
+/// Returns what keeps a state from being wholly of its version.
+fn lacks(state: &ApplicationState, last: Option<&LastRun>) -> Vec<String> {
+    let mut lacks = Vec::new();
+    let live = last.filter(|last| last.is_live());
+    lacks.extend(live.map(|last| format!("run {} is changing it", last.id)));
+    let records = || state.instances.values();
+    let uncertain = records().filter(|record| record.dirty.is_some() && changing(record, last).is_none()).count();
+    let assumed = records().filter(|record| record.dirty.is_none() && record.assumed).count();
+    for (count, word) in [(uncertain, "uncertain"), (assumed, "assumed")] {
+        if count > 0 {
+            lacks.push(format!("{count} {word}"));
+        }
+    }
+    let mut others: BTreeMap<&Version, usize> = BTreeMap::new();
+    for deployed in records().filter(|record| record.dirty.is_none()).filter_map(|record| record.confirmed.as_ref()) {
+        if state.version.as_ref().is_some_and(|version| *version != deployed.spec.version) {
+            *others.entry(&deployed.spec.version).or_default() += 1;
+        }
+    }
+    lacks.extend(others.into_iter().map(|(version, count)| format!("{count} of version {}", inline(version.as_str()))));
+    lacks.extend(last.and_then(LastRun::trouble));
+    lacks
+}
+
+/// Returns the run that is at work on an instance.
+fn changing(record: &InstanceRecord, last: Option<&LastRun>) -> Option<RunId> {
+    let dirty = record.dirty.as_ref()?;
+    last.filter(|last| last.is_live() && last.id == dirty.run).map(|last| last.id)
+}
+
 /// Returns one line per application.
 pub fn applications_text(states: &[(ApplicationState, Option<LastRun>)]) -> String {
     let mut rows = vec![["application", "environment", "version", "instances", "last run"].map(str::to_owned).to_vec()];
@@ -66,7 +128,12 @@ pub fn applications_text(states: &[(ApplicationState, Option<LastRun>)]) -> Stri
         rows.push(vec![
             inline(state.application.as_str()),
             inline(state.environment.as_str()),
-            state.version.as_ref().map_or_else(|| "-".to_owned(), |version| inline(version.as_str())),
+            match &state.version {
+                Some(version) if is_complete(state, last.as_ref()) => inline(version.as_str()),
+                Some(version) => format!("{}, not complete", inline(version.as_str())),
+                None if state.instances.is_empty() => "-".to_owned(),
+                None => "none complete".to_owned(),
+            },
             state.instances.len().to_string(),
             last.as_ref().map_or_else(|| "-".to_owned(), |last| format!("{} ({})", last.id, last.status)),
         ]);
@@ -87,7 +154,10 @@ fn version(record: &InstanceRecord) -> String {
     record.confirmed.as_ref().map_or_else(|| "-".to_owned(), |deployed| inline(deployed.spec.version.as_str()))
 }
 
-fn condition(record: &InstanceRecord) -> String {
+fn condition(record: &InstanceRecord, last: Option<&LastRun>) -> String {
+    if let Some(run) = changing(record, last) {
+        return format!("run {run} is changing it");
+    }
     match (&record.dirty, record.assumed) {
         (Some(dirty), _) => {
             let to = aim(dirty).map(|to| inline(to.spec.version.as_str()));
@@ -110,6 +180,8 @@ struct StatusJson<'a> {
     environment: &'a str,
     version: Option<&'a str>,
     release: Option<Digest>,
+    /// Everything there is of this version, as far as anybody knows.
+    complete: bool,
     /// Changes with every run.
     last_run: Option<&'a LastRun>,
     instances: Vec<InstanceJson<'a>>,
@@ -160,16 +232,18 @@ pub fn status_json(state: &ApplicationState, last: Option<&LastRun>) -> String {
         environment: state.environment.as_str(),
         version: state.version.as_ref().map(|version| version.as_str()),
         release: state.release,
+        complete: is_complete(state, last),
         last_run: last,
-        instances: state.instances.iter().map(|(id, record)| instance(id, record)).collect(),
+        instances: state.instances.iter().map(|(id, record)| instance(id, record, last)).collect(),
     })
 }
 
-fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord) -> InstanceJson<'a> {
+fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord, last: Option<&LastRun>) -> InstanceJson<'a> {
     InstanceJson {
         component: id.component.as_str(),
         target: id.target.as_str(),
         state: match (&record.dirty, record.assumed) {
+            (Some(_), _) if changing(record, last).is_some() => "changing",
             (Some(_), _) => "dirty",
             (None, true) => "assumed",
             (None, false) => "confirmed",

@@ -203,12 +203,56 @@ fn state() -> ApplicationState {
 
 #[test]
 fn a_state_for_people_and_machines() {
-    let last = LastRun { id: RunId(4), status: "failed".to_owned(), started: Timestamp(1_795_000_000_000) };
+    let last = LastRun {
+        id: RunId(4),
+        status: "failed".to_owned(),
+        started: Timestamp(1_795_000_000_000),
+        removed_part: false,
+    };
     insta::assert_snapshot!(status_text(&state(), Some(&last), PLAIN, false));
     let mut state = state();
     state.instances.retain(|id, _| id.component.as_str() != "web");
     insta::assert_snapshot!(status_json(&state, Some(&last)));
     insta::assert_snapshot!(applications_text(&[(state, Some(last))]));
+}
+
+/// The head must not tell of a version what is not wholly there.
+#[test]
+fn a_state_that_is_not_whole_says_so_first() {
+    let head = |state: &launchway_model::ApplicationState, status: &str, removed_part| {
+        let last = LastRun { id: RunId(3), status: status.to_owned(), started: Timestamp(0), removed_part };
+        let text = status_text(state, Some(&last), PLAIN, false);
+        let json: Value = serde_json::from_str(&status_json(state, Some(&last))).expect("it is JSON");
+        (text.lines().next().unwrap_or_default().to_owned(), json["complete"] == true, text, json)
+    };
+    let mut state = state();
+    for record in state.instances.values_mut() {
+        if let Some(dirty) = &mut record.dirty {
+            dirty.run = RunId(3);
+        }
+    }
+    let (line, complete, text, json) = head(&state, "running", false);
+    assert!(line.contains("not complete: run 3 is changing it") && !complete, "{line}");
+    assert!(!text.contains("uncertain") && json["instances"].to_string().contains("changing"), "{text}");
+    let (line, complete, ..) = head(&state, "interrupted", false);
+    assert!(line.contains(" uncertain; ") && line.ends_with("the last run (3) was interrupted") && !complete, "{line}");
+
+    state.instances.retain(|_, record| record.dirty.is_none() && !record.assumed);
+    let version = state.version.clone().expect("it has one");
+    for record in state.instances.values_mut() {
+        let deployed = record.confirmed.as_mut().expect("it is confirmed");
+        std::sync::Arc::make_mut(deployed).spec.version = version.clone();
+    }
+    assert_eq!(head(&state, "done", false).0, format!("shop {version} on staging"));
+    assert!(head(&state, "done", false).1);
+    assert!(head(&state, "done", true).0.ends_with("not complete: the last run (3) removed a part"));
+    assert!(head(&state, "failed", false).0.ends_with("not complete: the last run (3) failed"));
+    let first = state.instances.values_mut().next().and_then(|record| record.confirmed.as_mut());
+    std::sync::Arc::make_mut(first.expect("there is one")).spec.version = launchway_model::Version::new("9").unwrap();
+    let (line, complete, ..) = head(&state, "done", false);
+    assert!(line.ends_with("not complete: 1 of version 9") && !complete, "{line}");
+    state.version = None;
+    assert_eq!(head(&state, "done", false).0, "shop on staging: no complete version");
 }
 
 #[test]
@@ -303,6 +347,35 @@ fn a_stream_of_events() {
     insta::assert_snapshot!(text);
 }
 
+/// What was begun before something was left out must not be read as one line with what comes after it.
+#[test]
+fn output_that_was_left_out_is_told_and_splices_nothing() {
+    let plan = Arc::new(plan());
+    let output = |text: &str| Signal::Output {
+        node: NodeId(1),
+        stream: launchway_model::Stream::Stdout,
+        bytes: Arc::from(text.as_bytes()),
+    };
+    let stream = launchway_model::Stream::Stdout;
+    let dropped = Signal::OutputDropped { node: NodeId(1), stream, lines: 7, bytes: 99 };
+    let signals = [Signal::Event(Arc::new(events()[0].clone())), output("one\nhalf"), dropped, output("two\n")];
+    let mut events = Events::new(plan.clone());
+    let lines: Vec<Value> = signals
+        .iter()
+        .flat_map(|signal| {
+            events.on(signal).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>()
+        })
+        .collect();
+    assert_eq!((&lines[1]["text"], &lines[3]["text"]), (&json!("one"), &json!("two")));
+    assert_eq!(lines[2]["event"], "output-dropped");
+    assert_eq!((&lines[2]["lines"], &lines[2]["bytes"], lines[2]["step"].is_string()), (&json!(7), &json!(99), true));
+    let mut plain = Plain::new(plan.clone(), PLAIN, true);
+    let text: String = signals.iter().map(|signal| plain.on(signal)).collect();
+    assert!(text.contains("| … 7 lines not shown; `launchway show 4 --step ") && !text.contains("half"), "{text}");
+    let mut quiet = Plain::new(plan, PLAIN, false);
+    assert_eq!(signals.iter().map(|signal| quiet.on(signal)).collect::<String>(), "");
+}
+
 #[test]
 fn failures_with_the_end_of_their_output() {
     let mut failures = Failures::new(Arc::new(plan()));
@@ -335,7 +408,11 @@ fn progress_counts_and_estimates() {
     for signal in signals().iter().skip(3) {
         progress.on(signal);
     }
-    assert_eq!((progress.done, progress.failed, progress.skipped, progress.total), (1, 1, 1, 3));
+    assert_eq!(
+        (progress.done, progress.failed, progress.skipped, progress.total),
+        (1, 1, 0, 3),
+        "what is blocked is not done"
+    );
     assert!(progress.running.is_empty());
     assert_eq!(progress.remaining_ms(Timestamp(begin)), Some(0));
 }
@@ -403,6 +480,18 @@ fn runs_and_one_of_them() {
     insta::assert_snapshot!(text_of(&all));
     let one = RunView { step: Some("install"), unknown: &[], ..all };
     insta::assert_snapshot!(run_json(&one));
+}
+
+#[test]
+fn how_long_a_run_took_that_broke_off_is_not_known() {
+    let row = RunRow { status: "interrupted".to_owned(), finished: Some(Timestamp(1_795_000_000_040)), ..row() };
+    let text = runs_text(std::slice::from_ref(&row), &TimeZone::UTC);
+    assert!(!text.contains("0.0 s"), "{text}");
+    let read_log = &|_: &LogPiece| None;
+    let plan = plan();
+    let view = RunView { row: &row, plan: &plan, events: &[], unknown: &[], step: None, logs: &[], read_log };
+    let text = text_of(&view);
+    assert!(text.contains(", last heard of after 0.0 s\n") && !text.contains("took"), "{text}");
 }
 
 /// Bytes from outside that carry escapes and commands never reach a terminal as such.

@@ -330,12 +330,16 @@ fn explain(error: &reqwest::Error, url: &Url) -> Failure {
         format!("{shown} refuses connections")
     } else if matches!(kind, Some(ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable)) {
         format!("there is no route to {shown}")
-    } else if error.is_connect() {
-        format!("can't connect to {shown}")
     } else {
-        format!("the connection to {shown} broke before the answer was complete")
+        let message = if error.is_connect() {
+            format!("can't connect to {shown}")
+        } else {
+            format!("the connection to {shown} broke before the answer was complete")
+        };
+        return failure(Fault::Network, message).detail(innermost(error).as_bytes()).retryable();
     };
-    failure(Fault::Network, message).detail(causes.as_bytes()).retryable()
+    // What the libraries say of it is the same in other words.
+    failure(Fault::Network, message).retryable()
 }
 
 fn io_kind(error: &reqwest::Error) -> Option<ErrorKind> {
@@ -358,6 +362,15 @@ fn causes(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     texts.join(": ")
+}
+
+/// Writes an error's last cause: those before it are libraries that hand it on.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause = error.source();
+    while let Some(next) = cause.and_then(std::error::Error::source) {
+        cause = Some(next);
+    }
+    cause.map(ToString::to_string).unwrap_or_default()
 }
 
 /// A URL for people: without what may be a password.

@@ -4,6 +4,7 @@
 //! Not for: deciding which step runs when (`launchway-scheduler`), or what the steps are (`launchway-planner`).
 
 mod effects;
+mod forms;
 mod http;
 mod net;
 mod plugin;

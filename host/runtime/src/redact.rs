@@ -1,22 +1,18 @@
 //! Takes secrets out of what is shown or kept.
 
 use std::collections::{BTreeSet, HashSet};
-use std::fmt::Write as _;
 use std::sync::{Arc, RwLock};
 
 use aho_corasick::{AhoCorasick, MatchKind};
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use launchway_model::{Digest, Failure};
+
+use crate::forms::{base64_forms, hex_forms, json_forms, percent_forms};
 
 /// What stands in a secret's place.
 const MASK: &[u8] = b"***";
 
 /// Secrets shorter than this are replaced only where they stand alone.
 const SHORT: usize = 4;
-
-/// A piece of base64 shorter than this says too little to be told from chance.
-const SHORTEST_BASE64: usize = 6;
 
 /// Knows the secrets read so far and replaces them, in the usual encodings too.
 #[derive(Debug, Default)]
@@ -46,6 +42,8 @@ impl std::fmt::Debug for Values {
 struct Needle {
     bytes: Vec<u8>,
     whole_word: bool,
+    /// Line ends may stand in it anywhere.
+    folded: bool,
 }
 
 impl std::fmt::Debug for Needle {
@@ -160,44 +158,93 @@ impl StreamRedactor {
 /// All needles in searchable form.
 #[derive(Default)]
 struct Patterns {
+    /// Those that are looked for in the text as it is.
+    plain: Search,
+    /// Those that are looked for in the text without line ends.
+    folded: Search,
+}
+
+/// Some needles in searchable form.
+#[derive(Default)]
+struct Search {
+    /// Sorted.
     needles: Vec<Needle>,
     longest: usize,
-    search: Option<AhoCorasick>,
+    /// The bytes that some needle begins with.
+    first: BTreeSet<u8>,
+    automaton: Option<AhoCorasick>,
 }
 
 impl std::fmt::Debug for Patterns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} patterns", self.needles.len())
+        write!(f, "{} patterns", self.plain.needles.len() + self.folded.needles.len())
     }
 }
 
-impl Patterns {
-    fn new(needles: &BTreeSet<Needle>) -> Self {
-        let needles: Vec<_> = needles.iter().cloned().collect();
-        let search = AhoCorasick::builder()
+impl Search {
+    fn new(needles: Vec<Needle>) -> Self {
+        let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
             .build(needles.iter().map(|needle| &needle.bytes))
             .expect("a few needles are far below the automaton's limits");
-        Self { longest: needles.iter().map(|n| n.bytes.len()).max().unwrap_or(0), needles, search: Some(search) }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.needles.is_empty()
+        Self {
+            longest: needles.iter().map(|n| n.bytes.len()).max().unwrap_or(0),
+            first: needles.iter().filter_map(|needle| needle.bytes.first().copied()).collect(),
+            needles,
+            automaton: Some(automaton),
+        }
     }
 
     /// Returns the first position from which the buffer may turn out to be a secret once more of it comes.
     fn hold_from(&self, buffer: &[u8]) -> usize {
         let from = buffer.len().saturating_sub(self.longest);
-        (from..buffer.len()).find(|&at| self.may_continue(&buffer[at..])).unwrap_or(buffer.len())
+        let mut starts = (from..buffer.len()).filter(|&at| self.first.contains(&buffer[at]));
+        starts.find(|&at| self.may_continue(&buffer[at..])).unwrap_or(buffer.len())
     }
 
-    /// Whether the end of a buffer begins a needle that is not decided yet. The needles are sorted.
+    /// Whether the end of a buffer begins a needle that is not decided yet.
     fn may_continue(&self, end: &[u8]) -> bool {
         let first = self.needles.partition_point(|needle| needle.bytes.as_slice() < end);
         self.needles[first..].iter().take_while(|needle| needle.bytes.starts_with(end)).any(|needle| {
             // A whole word is known to be one only when the byte after it is.
             needle.bytes.len() > end.len() || needle.whole_word
         })
+    }
+
+    /// Returns where needles stand.
+    fn find<'a>(&'a self, buffer: &'a [u8], before: Option<u8>) -> impl Iterator<Item = (usize, usize)> + 'a {
+        let found = self.automaton.iter().flat_map(move |automaton| automaton.find_overlapping_iter(buffer));
+        let whole = move |m: &aho_corasick::Match| {
+            let needle = &self.needles[m.pattern().as_usize()];
+            let left = if m.start() == 0 { before } else { Some(buffer[m.start() - 1]) };
+            let right = buffer.get(m.end()).copied();
+            !needle.whole_word || !(is_word(left) || is_word(right))
+        };
+        found.filter(whole).map(|m| (m.start(), m.end()))
+    }
+}
+
+impl Patterns {
+    fn new(needles: &BTreeSet<Needle>) -> Self {
+        let (folded, plain) = needles.iter().cloned().partition(|needle| needle.folded);
+        Self { plain: Search::new(plain), folded: Search::new(folded) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.plain.needles.is_empty() && self.folded.needles.is_empty()
+    }
+
+    /// Returns the first position from which the buffer may turn out to be a secret once more of it comes.
+    fn hold_from(&self, buffer: &[u8]) -> usize {
+        let plain = self.plain.hold_from(buffer);
+        if self.folded.needles.is_empty() {
+            return plain;
+        }
+        // At the worst every second byte is a line end.
+        let from = buffer.len().saturating_sub(3 * self.folded.longest);
+        let unfolded = Unfolded::new(&buffer[from..]);
+        let folded = unfolded.places.get(self.folded.hold_from(&unfolded.bytes)).map(|at| from + at);
+        plain.min(folded.unwrap_or(buffer.len()))
     }
 
     /// Appends `buffer[covered..until]` without secrets; returns where the last secret found ends.
@@ -226,17 +273,14 @@ impl Patterns {
 
     /// Returns where secrets stand, as disjoint ranges in order, leaving out what ends before `covered`.
     fn secrets(&self, buffer: &[u8], covered: usize, before: Option<u8>) -> Vec<(usize, usize)> {
-        let Some(search) = &self.search else { return Vec::new() };
-        let mut found: Vec<(usize, usize)> = search
-            .find_overlapping_iter(buffer)
-            .filter(|m| {
-                let needle = &self.needles[m.pattern().as_usize()];
-                let left = if m.start() == 0 { before } else { Some(buffer[m.start() - 1]) };
-                let right = buffer.get(m.end()).copied();
-                m.end() > covered && (!needle.whole_word || !(is_word(left) || is_word(right)))
-            })
-            .map(|m| (m.start(), m.end()))
-            .collect();
+        let mut found: Vec<(usize, usize)> = self.plain.find(buffer, before).collect();
+        if !self.folded.needles.is_empty() {
+            let unfolded = Unfolded::new(buffer);
+            let places = &unfolded.places;
+            let in_lines = self.folded.find(&unfolded.bytes, before);
+            found.extend(in_lines.map(|(start, end)| (places[start], places[end - 1] + 1)));
+        }
+        found.retain(|(_, end)| *end > covered);
         found.sort_unstable();
         let mut merged: Vec<(usize, usize)> = Vec::with_capacity(found.len());
         for (start, end) in found {
@@ -247,6 +291,41 @@ impl Patterns {
         }
         merged
     }
+}
+
+/// A text without the line ends in the middle of what may be base64.
+struct Unfolded {
+    bytes: Vec<u8>,
+    /// Where each byte stood.
+    places: Vec<usize>,
+}
+
+impl Unfolded {
+    fn new(text: &[u8]) -> Self {
+        let mut unfolded = Self { bytes: Vec::with_capacity(text.len()), places: Vec::with_capacity(text.len()) };
+        let mut at = 0;
+        while let Some(&byte) = text.get(at) {
+            let rest = &text[at..];
+            let line_end = if rest.starts_with(b"\r\n") { 2 } else { 1 };
+            let folds = matches!(byte, b'\n' | b'\r') && at > 0 && is_base64(text[at - 1]);
+            // Where the text ends, what comes next may be the rest.
+            if folds
+                && (byte == b'\n' || line_end == 2 || rest.len() == 1)
+                && rest.get(line_end).is_none_or(|next| is_base64(*next))
+            {
+                at += line_end;
+                continue;
+            }
+            unfolded.bytes.push(byte);
+            unfolded.places.push(at);
+            at += 1;
+        }
+        unfolded
+    }
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_')
 }
 
 fn is_word(byte: Option<u8>) -> bool {
@@ -269,51 +348,22 @@ fn needles_of(value: &[u8]) -> Vec<Needle> {
     } else {
         forms.extend(std::iter::once(first).chain(rest).filter(|line| line.len() >= SHORT).map(<[u8]>::to_vec));
     }
-    forms.extend(base64_forms(value));
     forms.extend(percent_forms(value));
-    if let Ok(text) = std::str::from_utf8(value)
-        && let Ok(quoted) = serde_json::to_string(text)
-    {
-        forms.push(quoted.as_bytes()[1..quoted.len() - 1].to_vec());
+    if let Ok(text) = std::str::from_utf8(value) {
+        forms.extend(json_forms(text));
     }
-    forms.into_iter().map(|bytes| Needle { whole_word: bytes.len() < SHORT, bytes }).collect()
-}
-
-/// Returns what of the value's base64 does not depend on what stands before or after it, for each of the three ways
-/// in which it can lie across the groups of three bytes.
-fn base64_forms(value: &[u8]) -> Vec<Vec<u8>> {
-    let mut forms = Vec::new();
-    for offset in 0..3 {
-        let mut shifted = vec![0; offset];
-        shifted.extend_from_slice(value);
-        let (from, to) = ((8 * offset).div_ceil(6), 8 * shifted.len() / 6);
-        if to.saturating_sub(from) < SHORTEST_BASE64 {
-            continue;
-        }
-        forms.push(STANDARD_NO_PAD.encode(&shifted).as_bytes()[from..to].to_vec());
-        forms.push(URL_SAFE_NO_PAD.encode(&shifted).as_bytes()[from..to].to_vec());
+    // The digits of two or three bytes stand in every checksum.
+    if value.len() >= SHORT {
+        forms.extend(hex_forms(value));
     }
-    forms
-}
-
-fn percent_forms(value: &[u8]) -> Vec<Vec<u8>> {
-    let encode = |upper: bool, plus: bool| {
-        let mut text = String::new();
-        for &byte in value {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => text.push(char::from(byte)),
-                b' ' if plus => text.push('+'),
-                _ if upper => write!(text, "%{byte:02X}").expect("a String takes all"),
-                _ => write!(text, "%{byte:02x}").expect("a String takes all"),
-            }
-        }
-        text.into_bytes()
-    };
-    vec![encode(true, false), encode(false, false), encode(true, true)]
+    let plain = forms.into_iter().map(|bytes| Needle { whole_word: bytes.len() < SHORT, bytes, folded: false });
+    let folded = base64_forms(value).into_iter().map(|bytes| Needle { whole_word: false, bytes, folded: true });
+    plain.chain(folded).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use proptest::prelude::*;
 
     use super::*;
@@ -380,6 +430,47 @@ mod tests {
     }
 
     #[test]
+    fn what_programs_write_differently_is_replaced_all_the_same() {
+        let secret = "s3cr3t/<välue>&'\"+";
+        let redactor = redactor(&[secret]);
+        for shown in [
+            // Python's `quote`, JavaScript's `encodeURIComponent`.
+            "s3cr3t/%3Cv%C3%A4lue%3E%26%27%22%2B",
+            "s3cr3t%2F%3Cv%C3%A4lue%3E%26'%22%2B",
+            // Go, Python, PHP, .NET.
+            "s3cr3t/\\u003cvälue\\u003e\\u0026'\\\"+",
+            "s3cr3t/<v\\u00e4lue>&'\\\"+",
+            "s3cr3t\\/<v\\u00e4lue>&'\\\"+",
+            "s3cr3t/\\u003Cv\\u00E4lue\\u003E\\u0026\\u0027\\u0022\\u002B",
+        ] {
+            assert_eq!(redactor.text(&format!("a {shown} b")), "a *** b", "{shown}");
+        }
+        let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(redactor.text(&format!("{hex} {}", hex.to_uppercase())), "*** ***");
+    }
+
+    #[test]
+    fn base64_in_lines_is_replaced_wherever_they_end() {
+        let secret = "correct horse battery staple, correct horse battery staple";
+        let redactor = redactor(&[secret]);
+        for before in 0..80 {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{}{secret}", "x".repeat(before)));
+            for (width, end) in [(76, "\n"), (64, "\r\n"), (7, "\n")] {
+                let lines: Vec<&str> =
+                    encoded.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap()).collect();
+                let text = lines.join(end) + end;
+                let shown = redactor.text(&text);
+                // All but what hangs on the bytes around it.
+                let rest = shown.split_once("***").expect("it is found").1;
+                assert!(rest.trim().len() <= 4, "{before} {width}: {shown}");
+                let pieces: Vec<&[u8]> = text.as_bytes().chunks(5).collect();
+                assert_eq!(in_pieces(&redactor, &pieces), shown);
+            }
+        }
+        assert_eq!(in_pieces(&redactor, &[b"Y29y\n", b"\nready\r", b"\n"]), "Y29y\n\nready\r\n");
+    }
+
+    #[test]
     fn every_line_of_a_secret_counts() {
         let redactor = redactor(&["-----BEGIN KEY-----\nAAAAB3NzaC1\n{\n-----END KEY-----\n"]);
         assert_eq!(redactor.text("x AAAAB3NzaC1 { y"), "x *** { y");
@@ -401,6 +492,19 @@ mod tests {
         ) {
             let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
             let redactor = redactor(&secrets);
+            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
+            cuts.extend([0, text.len()]);
+            cuts.sort_unstable();
+            let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &text.as_bytes()[cut[0]..cut[1]]).collect();
+            prop_assert_eq!(in_pieces(&redactor, &pieces), redactor.text(&text));
+        }
+
+        #[test]
+        fn lines_in_pieces_give_what_the_whole_gives(
+            text in "(YWJjZGVm|YWJj|ZGVm|Z|\n|\r\n|\r| ){0,12}",
+            cuts in prop::collection::vec(0usize..60, 0..6),
+        ) {
+            let redactor = redactor(&["abcdef"]);
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).collect();
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();

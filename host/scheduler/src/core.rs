@@ -9,15 +9,17 @@
 //!   at the very end when nothing else is left. Only an abort leaves them out.
 //! - Steps of the `finish` phase come after the commit: when they fail, that blocks nothing and fails no run.
 
+mod always;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use launchway_model::{
-    ActionPlace, Always, Cause, ChangeIndex, ChangeKind, Event, EventRecord, Gate, Holder, InstanceChange, NodeId,
-    NodeKind, NodeState, Owner, Phase, Plan, RunOutcome, RunState, RunStatus, SkipReason, StepNode, StepOutcome,
-    Timestamp,
+    ChangeIndex, Event, EventRecord, Gate, Holder, NodeId, NodeKind, NodeState, Owner, Phase, Plan, RunOutcome,
+    RunState, RunStatus, SkipReason, StepNode, StepOutcome, Timestamp,
 };
 
+use self::always::touches;
 use crate::graph::{Graph, InvalidPlan, is_final};
 use crate::options::{OnFailure, Options, RunIdentity};
 use crate::permits::Permits;
@@ -290,7 +292,7 @@ impl Core {
         self.mode = Mode::Draining;
         self.permits.drop_ready();
         let plan = self.plan().clone();
-        let mut open: Vec<u32> = (0..plan.nodes.len() as u32).filter(|at| self.is_ready_always(&plan, *at)).collect();
+        let mut open = self.ready_always();
         for (at, node) in (0..).zip(&plan.nodes) {
             match (&node.kind, self.slots[at as usize]) {
                 (NodeKind::Step(step), Slot::Ahead) if step.always.is_some() => continue,
@@ -310,22 +312,6 @@ impl Core {
         self.open(open, now)
     }
 
-    /// Whether a step that runs in any case has been waiting for its turn only.
-    fn is_ready_always(&self, plan: &Plan, at: u32) -> bool {
-        let always = step_of(plan, NodeId(at)).is_some_and(|step| step.always.is_some());
-        let ready = always && self.slots[at as usize] == Slot::Ahead && self.left[at as usize] == 0;
-        ready && (self.finalized || !is_final(plan, at as usize))
-    }
-
-    /// Tells the steps that run in any case that a node before them is lost.
-    fn tell_always(&mut self, lost: u32, open: &mut Vec<u32>) {
-        for next in self.graph.successors(lost).to_vec() {
-            if step_of(self.state.plan(), NodeId(next)).is_some_and(|step| step.always.is_some()) {
-                self.pass(lost, next, open);
-            }
-        }
-    }
-
     /// Starts what may start, or ends the run.
     fn go_on(&mut self, now: Timestamp) -> Result<(), CoreError> {
         if !matches!(self.mode, Mode::Running | Mode::Draining) {
@@ -339,10 +325,7 @@ impl Core {
                 break;
             }
             self.finalized = true;
-            let plan = self.plan().clone();
-            let last = (0..plan.nodes.len() as u32).filter(|at| is_final(&plan, *at as usize));
-            let last = last.filter(|at| self.left[*at as usize] == 0).collect();
-            self.open(last, now)?;
+            self.open(self.finals(), now)?;
         }
         if self.active == 0 {
             let outcome = match (self.failed, self.stopped) {
@@ -401,19 +384,6 @@ impl Core {
         }
     }
 
-    /// Takes note that a node need not be waited for any more.
-    fn pass(&mut self, from: u32, next: u32, open: &mut Vec<u32>) {
-        let plan = self.state.plan();
-        if is_final(plan, next as usize) && !is_final(plan, from as usize) {
-            return;
-        }
-        let left = &mut self.left[next as usize];
-        *left -= 1;
-        if *left == 0 && self.slots[next as usize] == Slot::Ahead {
-            open.push(next);
-        }
-    }
-
     /// Takes nodes whose predecessors are all done; those that need nobody else are done at once.
     fn open(&mut self, mut open: Vec<u32>, now: Timestamp) -> Result<(), CoreError> {
         let plan = self.plan().clone();
@@ -462,15 +432,6 @@ impl Core {
         !step.only_if_changed.is_empty() && !step.only_if_changed.iter().any(changed)
     }
 
-    /// Whether the step that is to undo something has anything to undo.
-    fn may_run(&self, step: &StepNode) -> bool {
-        let Some(Always::IfCalled(called)) = step.always else { return true };
-        matches!(
-            self.state.nodes.get(called.0 as usize),
-            Some(NodeState::Running { .. } | NodeState::Waiting { .. } | NodeState::Ended { .. })
-        )
-    }
-
     /// Skips all steps behind a failed node, but for those that run in any case.
     fn block_behind(&mut self, node: u32, now: Timestamp) -> Result<(), CoreError> {
         self.slots[node as usize] = Slot::Lost;
@@ -511,20 +472,6 @@ impl Core {
     fn slot(&self, node: NodeId) -> Option<Slot> {
         self.slots.get(node.0 as usize).copied()
     }
-}
-
-/// Whether a step does something to the instance it belongs to, rather than around it.
-fn touches(plan: &Plan, step: &StepNode) -> bool {
-    match &step.owner {
-        // To look again at what stays as it is leaves that as it is.
-        Owner::Action { place: ActionPlace::Verify, change, .. } => !plan.change(*change).is_some_and(is_only_verified),
-        Owner::Action { .. } => false,
-        Owner::Instance { change } => plan.change(*change).is_some_and(|change| change.kind != ChangeKind::Act),
-    }
-}
-
-fn is_only_verified(change: &InstanceChange) -> bool {
-    change.kind == ChangeKind::Refresh && change.causes.iter().all(|cause| *cause == Cause::Verify)
 }
 
 fn step_of(plan: &Plan, node: NodeId) -> Option<&StepNode> {

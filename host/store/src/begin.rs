@@ -56,6 +56,11 @@ impl Store {
         Ok(RunJournal::open(self.clone(), new.plan, run, fence, application, new.started)?)
     }
 
+    /// Returns the run that a saved plan was used for.
+    pub fn run_of_saved_plan(&self, plan: &Digest) -> Result<Option<RunId>, StoreError> {
+        self.read(|transaction| user_of(transaction, plan))
+    }
+
     /// Returns who holds the lease of an application, dead or alive.
     pub fn lease(
         &self,
@@ -81,7 +86,8 @@ fn begin(transaction: &Transaction<'_>, new: &NewRun, plan_blob: Digest) -> Resu
         }
         interrupt(transaction, head.id, &lease)?;
     }
-    if let Some(run) = user_of(transaction, new)? {
+    let used = if new.saved_plan { user_of(transaction, &new.plan_digest)? } else { None };
+    if let Some(run) = used {
         return Ok(Err(BeginError::Used { run }));
     }
     if let Some(refusal) = check_basis(plan, head.as_ref()) {
@@ -117,13 +123,10 @@ fn check_basis(plan: &Plan, head: Option<&Head>) -> Option<BeginError> {
 }
 
 /// Returns the run that used up a saved plan.
-fn user_of(transaction: &Transaction<'_>, new: &NewRun) -> Result<Option<RunId>, Failed> {
-    if !new.saved_plan {
-        return Ok(None);
-    }
+fn user_of(transaction: &Transaction<'_>, plan: &Digest) -> Result<Option<RunId>, Failed> {
     let user = transaction
         .prepare_cached("SELECT id FROM runs WHERE plan = ?1 AND saved_plan")?
-        .query_row([new.plan_digest.to_string()], |row| number(row, 0))
+        .query_row([plan.to_string()], |row| number(row, 0))
         .optional()?;
     Ok(user.map(RunId))
 }

@@ -42,7 +42,12 @@ impl Blobs {
         let arriving = blobs.join("tmp");
         create_folder(&arriving)?;
         sweep(&arriving);
-        Ok(Self { folder: blobs, verified: Mutex::default() })
+        Ok(Self::of(store))
+    }
+
+    /// Returns those of a store, without making its folders.
+    pub(crate) fn of(store: &Path) -> Self {
+        Self { folder: store.join("blobs"), verified: Mutex::default() }
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -90,7 +95,7 @@ impl Store {
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => return intake.keep(),
-                Ok(count) => intake.write_all(&buffer[..count]).map_err(StoreError::io("copy", self.folder()))?,
+                Ok(count) => intake.write_all(&buffer[..count]).map_err(StoreError::io("write", self.folder()))?,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(StoreError::io("copy", self.folder())(error)),
             }

@@ -1,6 +1,8 @@
 //! The database: opening it, its tables, and moving it to the current format.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -96,9 +98,18 @@ const MIGRATIONS: &[&str] = &[
 /// Opens the database of a store's folder, making or upgrading it if need be.
 pub(crate) fn open(folder: &Path) -> Result<Connection, StoreError> {
     let path = folder.join("launchway.db");
+    // Asked before the database is looked at: whoever makes a store at this moment makes that first.
+    let has_more = has_more(folder);
+    if has_more && !path.exists() {
+        return Err(StoreError::Lost { path });
+    }
     create_private(&path)?;
     let mut connection = connect(&path)?;
-    if found(&mut connection, &path)? < MIGRATIONS.len() as i64 {
+    let format = found(&mut connection, &path)?;
+    if has_more && format == 0 {
+        return Err(StoreError::Lost { path });
+    }
+    if format < MIGRATIONS.len() as i64 {
         // Switching to WAL and creating tables is not for two processes at once.
         let lock_path = folder.join("setup.lock");
         let lock = create_private(&lock_path)?;
@@ -108,15 +119,77 @@ pub(crate) fn open(folder: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens the database of a store's folder to read it; none if no store was ever there.
+pub(crate) fn open_to_read(folder: &Path) -> Result<Option<Connection>, StoreError> {
+    let path = folder.join("launchway.db");
+    let has_more = has_more(folder);
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) if has_more => return Err(StoreError::Lost { path }),
+        Ok(false) => return Ok(None),
+        Err(error) => return Err(StoreError::io("read", &path)(error)),
+    }
+    match open(folder) {
+        Ok(connection) => Ok(Some(connection)),
+        Err(StoreError::ReadOnly { .. } | StoreError::Io { .. }) => read_only(&path).map(Some),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a database that can't be written, nor anything beside it.
+fn read_only(path: &Path) -> Result<Connection, StoreError> {
+    File::open(path).map_err(StoreError::io("read", path))?;
+    let at_work = connect_as(path.as_os_str(), path, OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let mut connection = match at_work.and_then(|mut connection| Ok((found(&mut connection, path)?, connection))) {
+        Ok((_, connection)) => connection,
+        Err(StoreError::ReadOnly { .. }) => {
+            let mut log = path.as_os_str().to_owned();
+            log.push("-wal");
+            // How much of the log counts stands in a file that SQLite would have to make; without the log, what is
+            // read is not what was written last.
+            if std::fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+                return Err(StoreError::Unmerged { path: path.to_owned() });
+            }
+            connect_as(&uri(path), path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)?
+        }
+        Err(error) => return Err(error),
+    };
+    if found(&mut connection, path)? < MIGRATIONS.len() as i64 {
+        return Err(StoreError::Unmerged { path: path.to_owned() });
+    }
+    Ok(connection)
+}
+
+/// Returns the address of a database that nobody changes.
+fn uri(path: &Path) -> OsString {
+    let mut uri = String::from("file:");
+    for &byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri.into()
+}
+
+/// Whether a folder has what a store has besides its database.
+fn has_more(folder: &Path) -> bool {
+    ["blobs", "keys"].iter().any(|name| folder.join(name).exists())
+}
+
 /// Opens another connection to a database that [`open`] made ready.
 pub(crate) fn reopen(folder: &Path) -> Result<Connection, StoreError> {
     connect(&folder.join("launchway.db"))
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
+    connect_as(path.as_os_str(), path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+}
+
+fn connect_as(address: &OsStr, path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let attempt = || {
-        let connection =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection = Connection::open_with_flags(address, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
         // A commit must outlast a power failure; frequent checkpoints cost more than they save.
         connection.pragma_update(None, "synchronous", "FULL")?;

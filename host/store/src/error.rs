@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use launchway_model::{Digest, RunId};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why the store can't do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +10,14 @@ pub enum StoreError {
     Io { action: &'static str, path: PathBuf, source: std::io::Error },
     #[error("`{path}` is not a launchway store", path = .path.display())]
     NotAStore { path: PathBuf },
+    #[error("`{path}` is not a folder", path = .path.display())]
+    NotAFolder { path: PathBuf },
+    /// What belongs to it is still there.
+    #[error("`{path}` is missing or empty, though it was not before", path = .path.display())]
+    Lost { path: PathBuf },
+    /// SQLite's log, or another format, would have to be worked in.
+    #[error("`{path}` can't be read without being brought up to date, and it is read-only", path = .path.display())]
+    Unmerged { path: PathBuf },
     #[error(
         "`{path}` was written by a newer launchway: its format is {found}, this one knows up to {known}",
         path = .path.display()
@@ -60,6 +68,10 @@ impl StoreError {
                 Self::ReadOnly { path, source }
             }
             Some(ErrorCode::DiskFull) => Self::Full { path, source },
+            // The file that processes share could not grow.
+            _ if source.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMSIZE) => {
+                Self::Full { path, source }
+            }
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path, source },
             _ => Self::Database { path, source },
         }
@@ -82,8 +94,8 @@ mod tests {
 
     #[test]
     fn what_users_can_mend_is_told_apart() {
-        use rusqlite::ffi;
         assert!(matches!(failure(ffi::SQLITE_FULL), StoreError::Full { .. }));
+        assert!(matches!(failure(ffi::SQLITE_IOERR_SHMSIZE), StoreError::Full { .. }));
         assert!(matches!(failure(ffi::SQLITE_READONLY), StoreError::ReadOnly { .. }));
         assert!(matches!(failure(ffi::SQLITE_BUSY), StoreError::Busy { .. }));
         assert!(matches!(failure(ffi::SQLITE_CORRUPT), StoreError::Corrupt { .. }));

@@ -34,9 +34,26 @@ impl Store {
             std::fs::write(&ignore, "*\n").map_err(StoreError::io("write", &ignore))?;
         }
         let folder = std::path::absolute(folder).map_err(StoreError::io("find", folder))?;
-        let blobs = Blobs::open(&folder)?;
+        // The database comes first: where anything else is, one was.
         let connection = Mutex::new(db::open(&folder)?);
+        let blobs = Blobs::open(&folder)?;
         Ok(Self { inner: Arc::new(Inner { folder, connection, blobs }) })
+    }
+
+    /// Opens the store in a folder to read it, if there is one. Nothing is created, and a folder that can't be written
+    /// will do.
+    pub fn open_to_read(folder: impl AsRef<Path>) -> Result<Option<Self>, StoreError> {
+        let folder = folder.as_ref();
+        match folder.metadata() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(StoreError::io("read", folder)(error)),
+            Ok(data) if !data.is_dir() => return Err(StoreError::NotAFolder { path: folder.to_owned() }),
+            Ok(_) => {}
+        }
+        let folder = std::path::absolute(folder).map_err(StoreError::io("find", folder))?;
+        let Some(connection) = db::open_to_read(&folder)? else { return Ok(None) };
+        let blobs = Blobs::of(&folder);
+        Ok(Some(Self { inner: Arc::new(Inner { folder, connection: Mutex::new(connection), blobs }) }))
     }
 
     /// Returns the folder, absolute.

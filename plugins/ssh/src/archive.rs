@@ -64,6 +64,7 @@ impl Kind for Archive {
         let instance = proposal.instance();
         let steps = match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
+            _ if proposal.is_only_asked() => Vec::new(),
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
                 let mut steps = deploy(instance)?;
                 // Ahead of the pruning, which is for after the commit.

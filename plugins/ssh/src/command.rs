@@ -1,9 +1,8 @@
 //! `ssh/command`: runs a command when its definition changes.
 
 use launchway_sdk::{
-    Cause, Change, Command, Context, Exit, Failure, Instance, Kind, Outcome, Output, Pairs, Phase, Problem, Proposal,
-    Report, ResourceResult, ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict,
-    user_problems,
+    Change, Command, Context, Exit, Failure, Instance, Kind, Outcome, Output, Pairs, Phase, Problem, Proposal, Report,
+    ResourceResult, ResourceStatus, RollbackRule, Run, Setting, Span, Step, Text, Usage, Verdict, user_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
@@ -70,7 +69,7 @@ impl Kind for RunCommand {
         Ok(match &proposal.change {
             Change::Delete(_) => undo(proposal.instance()).into_iter().collect(),
             // What has run has nothing to restart.
-            Change::Refresh(_) if proposal.causes.iter().all(|cause| matches!(cause, Cause::Request(_))) => Vec::new(),
+            _ if proposal.is_only_asked() => Vec::new(),
             Change::Create(_) | Change::Update { .. } | Change::Refresh(_) | Change::Act(_) => {
                 vec![run(proposal.instance())]
             }

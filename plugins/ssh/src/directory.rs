@@ -58,6 +58,7 @@ impl Kind for Mirror {
         let instance = proposal.instance();
         let steps = match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
+            _ if proposal.is_only_asked() => Vec::new(),
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
                 let mut steps = deploy(instance)?;
                 steps.push(remove(Phase::Start, "remove-old", previous));

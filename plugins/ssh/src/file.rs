@@ -81,6 +81,7 @@ impl Kind for PutFile {
         let instance = proposal.instance();
         let steps = match &proposal.change {
             Change::Delete(_) => vec![remove(Phase::Remove, "remove", instance)],
+            _ if proposal.is_only_asked() => Vec::new(),
             Change::Update { previous, .. } if previous.properties.path != instance.properties.path => {
                 vec![put(instance)?, remove(Phase::Start, "remove-old", previous)]
             }

@@ -71,6 +71,12 @@ impl<'a, P> Proposal<'a, P> {
         }
     }
 
+    /// Whether nothing of it changes and it is only asked to start anew: no matter for what does not run.
+    pub fn is_only_asked(&self) -> bool {
+        let is_request = |cause: &Cause| matches!(cause, Cause::Request(_));
+        matches!(self.change, Change::Refresh(_)) && self.causes.iter().all(is_request)
+    }
+
     /// Returns the words of the subscriptions that caused it, such as `reload`.
     pub fn words(&self) -> impl Iterator<Item = &str> {
         self.causes.iter().filter_map(|cause| match cause {

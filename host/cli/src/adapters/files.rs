@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use launchway_model::{Artifact, ArtifactName, Digest, closest};
 use launchway_planner::inputs::{FileProblem, FileSource, Files};
-use launchway_store::Store;
+use launchway_store::{Store, StoreError};
 use sha2::{Digest as _, Sha256};
 
-use super::pack::pack;
+use super::pack::{PackError, pack};
 use crate::error::{chain, io_text};
 use crate::release::{FileRole, ReleaseFile};
 
@@ -35,6 +35,8 @@ pub(crate) struct ReleaseFiles<'a> {
     taken: RefCell<BTreeMap<(FileRole, String), ReleaseFile>>,
     /// What was rendered but not kept, for diffs.
     rendered: RefCell<HashMap<Digest, Arc<[u8]>>>,
+    /// Why the store took something not in: no fault of the files.
+    refused: RefCell<Option<StoreError>>,
 }
 
 impl<'a> ReleaseFiles<'a> {
@@ -45,7 +47,15 @@ impl<'a> ReleaseFiles<'a> {
         store: Option<&'a Store>,
         keep: bool,
     ) -> Self {
-        Self { origin, artifacts, store, keep, taken: RefCell::default(), rendered: RefCell::default() }
+        Self {
+            origin,
+            artifacts,
+            store,
+            keep,
+            taken: RefCell::default(),
+            rendered: RefCell::default(),
+            refused: RefCell::default(),
+        }
     }
 
     /// Returns the files taken so far, sorted.
@@ -56,6 +66,26 @@ impl<'a> ReleaseFiles<'a> {
     /// Returns the bytes of something that was rendered and not kept.
     pub(crate) fn rendered_bytes(&self, digest: &Digest) -> Option<Vec<u8>> {
         self.rendered.borrow().get(digest).map(|bytes| bytes.to_vec())
+    }
+
+    /// Returns why the store took something not in, if it did not.
+    pub(crate) fn refused(&self) -> Option<StoreError> {
+        self.refused.take()
+    }
+
+    /// Keeps the store's error for whoever asks; what is returned only ends the work.
+    fn refuse(&self, error: StoreError) -> FileProblem {
+        let message = chain(&error);
+        self.refused.borrow_mut().get_or_insert(error);
+        problem(message)
+    }
+
+    /// Tells a file that can't be read from a store that can't be written.
+    fn not_kept(&self, error: StoreError) -> FileProblem {
+        match error {
+            StoreError::Io { action: "copy" | "read", .. } => problem(chain(&error)),
+            error => self.refuse(error),
+        }
     }
 
     fn take(&self, role: FileRole, reference: &str) -> Result<ReleaseFile, FileProblem> {
@@ -125,7 +155,7 @@ impl<'a> ReleaseFiles<'a> {
         let found = hash.finish();
         match self.kept() {
             // What has not changed is read, but not written again.
-            Some(store) if !store.contains(&found.0) => store.put_file(path).map_err(|error| problem(chain(&error))),
+            Some(store) if !store.contains(&found.0) => store.put_file(path).map_err(|error| self.not_kept(error)),
             _ => Ok(found),
         }
     }
@@ -136,10 +166,14 @@ impl<'a> ReleaseFiles<'a> {
         let skip = skip.as_deref();
         match self.kept() {
             Some(store) => {
-                let fail = |error: io::Error| problem(format!("can't pack {}: {}", path.display(), io_text(&error)));
+                let fail =
+                    |source| self.refuse(StoreError::Io { action: "write", path: store.folder().into(), source });
                 let file = tempfile::NamedTempFile::new_in(store.folder()).map_err(fail)?;
-                pack(path, skip, io::BufWriter::new(file.as_file())).map_err(|error| problem(chain(&error)))?;
-                store.put_file(file.path()).map_err(|error| problem(chain(&error)))
+                pack(path, skip, io::BufWriter::new(file.as_file())).map_err(|error| match error {
+                    PackError::Write(source) => fail(source),
+                    error => problem(chain(&error)),
+                })?;
+                store.put_file(file.path()).map_err(|error| self.not_kept(error))
             }
             None => {
                 let mut hash = Hashing::new(io::sink());
@@ -151,7 +185,7 @@ impl<'a> ReleaseFiles<'a> {
 
     fn keep_bytes(&self, bytes: Vec<u8>) -> Result<Digest, FileProblem> {
         match self.kept() {
-            Some(store) => store.put_bytes(&bytes).map_err(|error| problem(chain(&error))),
+            Some(store) => store.put_bytes(&bytes).map_err(|error| self.refuse(error)),
             None => {
                 let digest = Digest::of(&bytes);
                 self.rendered.borrow_mut().insert(digest, bytes.into());
@@ -380,5 +414,22 @@ mod tests {
         assert_eq!(refused(FileSource::File, "../outsid").hint, None, "nothing outside is told");
         assert!(refused(FileSource::Artifact, "app").message.contains("no artifact `app`"));
         assert!(files.text("out").unwrap_err().message.contains("leads out"));
+    }
+
+    #[test]
+    fn a_store_that_takes_nothing_in_is_no_fault_of_the_files() {
+        let (folder, path) = project();
+        let artifacts = BTreeMap::new();
+        let store = Store::open(folder.path().join("store")).unwrap();
+        std::fs::remove_dir_all(folder.path().join("store/blobs/tmp")).unwrap();
+        let files = ReleaseFiles::new(Origin::Project(path), &artifacts, Some(&store), true);
+        assert!(files.artifact(FileSource::File, "nowhere", "p").is_err());
+        assert!(files.refused().is_none());
+        for (source, reference) in [(FileSource::File, "file"), (FileSource::Directory, "tree")] {
+            assert!(files.artifact(source, reference, "p").is_err());
+            assert!(matches!(files.refused(), Some(StoreError::Io { .. })), "{reference}");
+        }
+        assert!(files.text("file").is_err());
+        assert!(files.refused().is_some());
     }
 }

@@ -2,6 +2,7 @@
 
 mod blobs;
 mod files;
+mod gate;
 mod journal;
 mod pack;
 mod plugins;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use launchway_model::{
     Deployed, Failure, Fault, InstanceChange, NodeId, NodeKind, Owner, Plan, RunId, Signal, StepNode, StepOutcome,
 };
-use launchway_runtime::{CallInstance, Outcome, PluginSet, StepCall, StepSink, Targets};
+use launchway_runtime::{CallInstance, Outcome, PluginSet, StepCall, Targets};
 use launchway_scheduler::{StepProgress, StepRunner, StepTask};
 use launchway_store::Store;
 use tokio::sync::mpsc::UnboundedSender;
@@ -70,11 +70,21 @@ impl Runner {
         let target = target.unwrap_or(&subject.target);
         let effects = self.targets.effects(target, &instance.secrets, &instance.artifacts);
         let step = step.step.clone();
-        let call = StepCall { plugin, instance, step, effects, sink, started, timeout, cancel: task.cancel.clone() };
+        let call = StepCall {
+            plugin,
+            instance,
+            step,
+            effects,
+            sink: sink.clone(),
+            started,
+            timeout,
+            cancel: task.cancel.clone(),
+        };
         let result = match &task.token {
             None => self.plugins.apply(call).await,
             Some(token) => self.plugins.poll(call, token).await,
         };
+        sink.finish();
         match result {
             Ok(Outcome::Pending { token, after_ms, message }) => {
                 let after_ms = within(after_ms, limit.saturating_sub(started.elapsed()));
@@ -101,7 +111,7 @@ impl Runner {
         }
     }
 
-    fn sink(&self, task: &StepTask) -> Arc<dyn StepSink> {
+    fn sink(&self, task: &StepTask) -> Arc<Sink> {
         let log = self.store.log_writer(self.run, task.node, task.attempt);
         Arc::new(Sink {
             node: task.node,
@@ -109,6 +119,7 @@ impl Runner {
             log: Mutex::new(Some(log)),
             signals: self.signals.clone(),
             budget: self.budget.clone(),
+            gates: Mutex::default(),
         })
     }
 }

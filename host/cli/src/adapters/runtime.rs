@@ -1,4 +1,4 @@
-//! The async runtime, started when something first needs it: `validate` does not.
+//! The async runtime, started when something first needs it: `status` does not.
 
 use std::future::Future;
 use std::sync::OnceLock;

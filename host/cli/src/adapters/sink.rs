@@ -9,6 +9,7 @@ use launchway_runtime::StepSink;
 use launchway_store::{LogWriter, StoreError};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::gate::{Gate, Missed};
 use crate::error::chain;
 
 /// How much output may be on its way to whoever watches, in bytes; what comes on top is only in the log.
@@ -42,6 +43,8 @@ pub(super) struct Sink {
     pub(super) warned: Arc<Mutex<HashSet<NodeId>>>,
     pub(super) signals: UnboundedSender<Signal>,
     pub(super) budget: OutputBudget,
+    /// For standard output and standard error.
+    pub(super) gates: Mutex<[Gate; 2]>,
 }
 
 impl Sink {
@@ -63,6 +66,20 @@ impl Sink {
         }
     }
 
+    /// Tells what nobody was shown: the call is over, and what it printed with it.
+    pub(super) fn finish(&self) {
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        for (stream, gate) in [Stream::Stdout, Stream::Stderr].into_iter().zip(gates.iter_mut()) {
+            if let Some(missed) = gate.finish() {
+                self.send_missed(stream, missed);
+            }
+        }
+    }
+
+    fn send_missed(&self, stream: Stream, missed: Missed) {
+        self.send(Signal::OutputDropped { node: self.node, stream, lines: missed.lines, bytes: missed.bytes });
+    }
+
     fn send(&self, signal: Signal) {
         // Nobody watches any more: the run goes on.
         let _ = self.signals.send(signal);
@@ -72,9 +89,13 @@ impl Sink {
 impl StepSink for Sink {
     fn output(&self, stream: Stream, bytes: &[u8]) {
         self.write(bytes);
-        if self.budget.take(bytes.len()) {
-            self.send(Signal::Output { node: self.node, stream, bytes: Arc::from(bytes) });
+        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let gate = &mut gates[usize::from(stream == Stream::Stderr)];
+        let Some(passed) = gate.pass(bytes, |count| self.budget.take(count)) else { return };
+        if let Some(missed) = passed.missed {
+            self.send_missed(stream, missed);
         }
+        self.send(Signal::Output { node: self.node, stream, bytes: Arc::from(passed.bytes) });
     }
 
     fn log(&self, level: LogLevel, message: &str) {
@@ -114,6 +135,7 @@ mod tests {
             warned: Arc::clone(&warned),
             signals: signals.clone(),
             budget: budget.clone(),
+            gates: Mutex::default(),
         };
         for node in [NodeId(1), NodeId(1), NodeId(2)] {
             let sink = sink(node);

@@ -8,13 +8,14 @@ use super::plan::{nothing, text};
 use crate::args::{AskingArgs, DeployArgs, Global, PartArgs};
 use crate::confirm::confirm;
 use crate::console::Console;
-use crate::context::{Context, set_values, store_error};
+use crate::context::{Context, live_lease, set_values, store_error};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::gates::Gates;
 use crate::live_run::{self, LiveRun, unchanged_json};
 use crate::next_steps::Again;
 use crate::planning::{Ready, Wish, make};
+use crate::preflight::unreadable_secrets;
 use crate::saved_plan::SavedPlan;
 
 /// Deploys the project, or runs a saved plan.
@@ -41,6 +42,9 @@ pub(super) fn execute(
     again: Again,
 ) -> Result<Exit> {
     let console = context.console;
+    if let Some(lease) = live_lease(context, store, &ready.plan.environment)? {
+        return Err(live_run::locked(lease));
+    }
     if ready.plan.is_empty() {
         return unchanged(context, &ready);
     }
@@ -48,13 +52,17 @@ pub(super) fn execute(
     if !console.json {
         console.say(&text(&ready.plan, &ready.rendered, Some(store), console.paint_err, console.verbose));
     }
+    if let Some(error) = context.runtime.block_on(unreadable_secrets(&ready.plan, &ready.secrets)) {
+        return Err(error);
+    }
     // Records alone are no reason to ask: nothing is touched.
     if ready.plan.step_count() > 0 {
-        confirm(console, asking.yes, &question(&ready.plan))?;
+        confirm(&context.runtime, console, asking.yes, &question(&ready.plan))?;
     }
     let gates = Gates::new(&ready.plan, console, asking.approve)?;
-    let Ready { plan, digest, environment, plugins, release, .. } = ready;
-    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, release, saved, again, gates })
+    let Ready { plan, digest, environment, plugins, secrets, release, .. } = ready;
+    let live = LiveRun { plan, digest, environment, plugins, secrets, release, saved, again, gates };
+    live_run::run(context, store, live)
 }
 
 /// Says that there is nothing to do.
@@ -97,6 +105,9 @@ fn saved(global: &Global, console: Console, path: &Path, asking: AskingArgs) -> 
         ));
     }
     let store = context.store()?;
+    if let Some(run) = store.run_of_saved_plan(&saved.digest).map_err(|error| store_error(&error))? {
+        return Err(live_run::used(run));
+    }
     let state = store.state(&saved.plan.environment, context.application()).map_err(|error| store_error(&error))?;
     let basis = &saved.plan.basis;
     if state.lineage != basis.lineage || state.serial != basis.serial {

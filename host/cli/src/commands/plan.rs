@@ -2,21 +2,20 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use jiff::tz::TimeZone;
-use launchway_model::{Digest, InstanceId, Operation, Plan, RunId};
+use launchway_model::{Diagnostic, Digest, InstanceId, Operation, Plan, RunId};
 use launchway_report::{
-    LastChange, Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text, why, why_json, why_text,
+    LastChange, Paint, PlanViewOptions, diagnostics_json, inline, plan_json, plan_text, shell_quote, why, why_json,
+    why_text,
 };
 use launchway_store::{RunSummary, Store};
 
 use super::runs::row;
-
 use crate::args::{Global, PlanArgs};
 use crate::console::Console;
-use crate::context::{Context, set_values};
+use crate::context::{Context, live_lease, set_values};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::holder::now;
-use crate::next_steps::shell_quote;
 use crate::planning::{Ready, Wish, make, shown};
 use crate::saved_plan::SavedPlan;
 
@@ -28,7 +27,13 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     let keep = args.output.is_some();
     let store = if keep { Some(context.store()?) } else { context.store_if_any()? };
     let wish = Wish::Project { version: args.release.version.as_deref(), set: set.clone(), force: Vec::new() };
-    let ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
+    let mut ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
+    if let Some(store) = &store
+        && let Some(lease) = live_lease(&context, store, &ready.plan.environment)?
+    {
+        let message = format!("run {} is changing it: this is what is left to do as things are now", lease.run);
+        ready.warnings.push(Diagnostic::warning("locked", message).hint("plan again when it has ended"));
+    }
     let warnings = diagnostics_json(&context.sources, &ready.warnings);
     console.warnings(&context.sources, &ready.warnings);
     if let Some(asked) = &args.why {

@@ -1,5 +1,5 @@
-use launchway_model::{ApplicationName, ApplicationState, EnvironmentName};
-use launchway_report::{LastRun, applications_text, status_json, status_text};
+use launchway_model::{ApplicationName, ApplicationState, EnvironmentName, Operation};
+use launchway_report::{LastRun, applications_text, is_complete, status_json, status_text};
 use launchway_store::Store;
 use serde_json::json;
 
@@ -45,6 +45,7 @@ fn overview(context: &Context, store: Option<&Store>) -> Result<Exit> {
                     "application": state.application,
                     "environment": state.environment,
                     "version": state.version,
+                    "complete": is_complete(state, last.as_ref()),
                     "instances": state.instances.len(),
                     "last_run": last,
                 })
@@ -64,5 +65,11 @@ fn last_run(
 ) -> Result<Option<LastRun>> {
     let Some(store) = store else { return Ok(None) };
     let last = store.last_run(environment, application, now()).map_err(|error| store_error(&error))?;
-    Ok(last.map(|run| LastRun { id: run.id, status: standing(run.standing).to_owned(), started: run.started }))
+    Ok(last.map(|run| LastRun {
+        id: run.id,
+        status: standing(run.standing).to_owned(),
+        started: run.started,
+        // An undeployment of all leaves no version.
+        removed_part: run.operation == Operation::Undeploy && run.version.to.is_some(),
+    }))
 }

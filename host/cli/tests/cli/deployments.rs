@@ -86,6 +86,9 @@ fn a_failure_is_shown_with_its_output_and_the_way_on() {
         place.run(&["deploy", "--yes"]).exits(3).tells("the disk is full").tells("command@here").tells("rollback 2");
     assert!(said.stderr.lines().all(|line| !line.trim_start().starts_with("::")), "{}", said.stderr);
     place.run(&["show", "2", "--step", "command@here", "--log"]).exits(0).gives("the disk is full");
+    let shown = place.run(&["show", "2", "--log"]).exits(0).stdout;
+    assert_eq!(shown.matches("| the disk is full").count(), 1, "{shown}");
+    place.run(&["show", "2"]).exits(0).gives("the disk is full");
     assert_eq!(place.read("file").as_deref(), Some("two"));
     place.run(&["rollback", "--yes"]).exits(0);
     assert_eq!(place.read("file").as_deref(), Some("one"));
@@ -174,6 +177,57 @@ fn values_from_the_command_line_come_first() {
     place.run(&["plan"]).exits(2).tells("name");
     place.run(&["deploy", "--yes", "--version", "1.10", "--set", "name=given"]).exits(0);
     assert_eq!(place.read("given").as_deref(), Some("1.10"));
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_found_before_anything_is_touched() {
+    let place = Place::with(
+        "file: { type: ssh/file, with: { path: \"${folder}/file\", content: \"${secret.pw}\", parents: true } }\n",
+    );
+    if !place.has_plugins() {
+        return;
+    }
+    let environment = place.environment("local");
+    place.write("environments/local.yaml", &format!("{environment}secrets: {{ pw: {{ env: PW }} }}\n"));
+    let plan = place.run(&["plan"]).exits(0);
+    let said = format!("{}{}", plan.stdout, plan.stderr);
+    assert_eq!(said.matches("rotat").count(), 1, "{said}");
+    place.run(&["deploy", "--yes"]).exits(2).tells("secret `pw`").tells("`PW` is not set").tells("hint: ");
+    let error = place.run(&["deploy", "--yes", "--json"]).exits(2).json();
+    assert_eq!(error["error"]["code"], "secret");
+    assert_eq!(place.run(&["runs", "--json"]).exits(0).json()["runs"], serde_json::json!([]));
+    let with = place.command(&["deploy", "--yes"]).env("PW", "hunter22").output().expect("the binary starts");
+    crate::place::Said::of(with).exits(0);
+    assert_eq!(place.read("file").as_deref(), Some("hunter22"));
+    place.run(&["undeploy", "--yes"]).exits(0);
+
+    place.application("1", "file: { type: ssh/file, with: { path: \"${folder}/file\", content: x, parents: true } }\n");
+    let password = "escalation: { method: sudo, password: pw }";
+    let environment = environment.replace("transport: local", &format!("transport: local, {password}"));
+    place.write("environments/local.yaml", &format!("{environment}secrets: {{ pw: {{ env: PW }} }}\n"));
+    place.run(&["deploy", "--yes"]).exits(2).tells("secret `pw`");
+    assert_eq!(place.read("file"), None);
+}
+
+#[test]
+fn a_state_of_parts_does_not_pass_for_a_version() {
+    let place = Place::with(&components("one", "true"));
+    if !place.has_plugins() {
+        return;
+    }
+    place.run(&["deploy", "--yes"]).exits(0);
+    place.run(&["status"]).exits(0).gives("shop 1 on local\n");
+    place.application("2", &components("two", "exit 3"));
+    place.run(&["deploy", "--yes", "--component", "file"]).exits(0);
+    place.run(&["status"]).exits(0).gives("shop 1 on local, not complete: 1 of version 2\n");
+    place.run(&["deploy", "--yes"]).exits(3);
+    place.run(&["status"]).exits(0).gives("not complete: 1 uncertain; ").gives("the last run (3) failed\n");
+    assert_eq!(place.run(&["status", "--json"]).exits(0).json()["complete"], false);
+    place.application("2", &components("two", "true"));
+    place.run(&["deploy", "--yes"]).exits(0);
+    assert_eq!(place.run(&["status", "--json"]).exits(0).json()["complete"], true);
+    place.run(&["undeploy", "--yes", "--component", "command"]).exits(0);
+    place.run(&["status"]).exits(0).gives("shop 2 on local, not complete: the last run (5) removed a part\n");
 }
 
 #[test]

@@ -25,6 +25,71 @@ fn everything_wrong_in_all_files_is_told_at_once_with_its_place() {
 }
 
 #[test]
+fn one_mistake_hides_no_other() {
+    let place = Place::with("");
+    if !place.has_plugins() {
+        return;
+    }
+    let components = [
+        "a: { type: ssh/file, needs: [nowhere], colour: red, with: { path: /a, content: x } }",
+        "b: { type: ssh/fiel, with: { path: /b } }",
+        "c: { type: ssh/command, needs: [d], with: { run: \"true\" } }",
+        "d: { type: ssh/command, after: [c, e], with: { run: \"true\" } }",
+        "e: { needs: [a] }",
+        "f: { type: ssh/file, on: \"=x\", with: { path: /f, file: missing } }",
+        "g: { type: ssh/file, with: { path: g, content: x } }",
+        "h: { type: ssh/file, with: { path: /h } }",
+        "i: { type: ssh/file, with: { path: /i, file: ../outside } }",
+    ];
+    place.application("1", &components.join("\n"));
+    let error = &place.run(&["validate", "--json"]).exits(2).json()["error"];
+    let found = error["diagnostics"].as_array().expect("a list");
+    let found: Vec<(&str, u64)> = found
+        .iter()
+        .map(|one| (one["code"].as_str().expect("text"), one["labels"][0]["line"].as_u64().expect("a number")))
+        .collect();
+    let expected = [
+        ("unknown-component", 4),
+        ("unknown-key", 4),
+        ("unknown-type", 5),
+        ("cycle", 6),
+        ("missing-key", 8),
+        ("invalid", 9),
+        ("file", 9),
+        ("property", 10),
+        ("property", 11),
+        ("file", 12),
+    ];
+    assert_eq!(found, expected, "{error:#}");
+}
+
+#[test]
+fn what_is_the_same_everywhere_is_found_without_an_environment() {
+    let place = Place::with("");
+    if !place.has_plugins() {
+        return;
+    }
+    for (component, why) in [
+        ("{ type: ssh/file, with: { path: /a } }", "content"),
+        ("{ type: ssh/file, with: { path: /a, content: x, file: launchway.yaml } }", "content"),
+        ("{ type: ssh/service, with: { provider: command, stop: \"true\" } }", "start"),
+        ("{ type: ssh/file, with: { path: \"${folder}/a\", file: nowhere } }", "no such file: nowhere"),
+        ("{ type: ssh/file, with: { path: /a, template: nowhere.j2 } }", "no such file: nowhere.j2"),
+        ("{ type: ssh/directory, with: { path: /a, directory: nowhere } }", "no such file: nowhere"),
+        ("{ type: ssh/file, with: { path: /a, file: ../a } }", "../a"),
+        ("{ type: ssh/archive, with: { path: /a, artifact: nowhere } }", "no artifact `nowhere`"),
+    ] {
+        place.application("1", &format!("a: {component}"));
+        for command in [&["validate"][..], &["validate", "-e", "local"]] {
+            let said = place.run(command).exits(2).tells(why).tells("launchway.yaml:4");
+            assert_eq!(said.stderr.matches("error[").count(), 1, "{}", said.stderr);
+        }
+    }
+    place.application("1", "a: { type: ssh/file, with: { path: /a, content: x } }");
+    place.run(&["validate"]).exits(0);
+}
+
+#[test]
 fn what_is_no_yaml_or_no_text_is_told() {
     let place = Place::with(COMPONENT);
     place.write("launchway.yaml", "application: [\n");

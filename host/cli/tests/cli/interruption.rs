@@ -1,6 +1,6 @@
 //! Runs that are stopped, and runs that meet.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -168,7 +168,65 @@ fn a_second_run_finds_the_environment_locked() {
     }
     let (child, lines) = begin(&place);
     place.run(&["deploy", "--yes"]).exits(7).tells("run 1");
+    let refused = place.run(&["deploy"]).exits(7).tells("run 1");
+    assert!(!refused.stderr.contains("Plan:"), "{}", refused.stderr);
+    place.run(&["plan"]).exits(0).tells("run 1 is changing it");
     place.run(&["runs"]).exits(0).gives("running");
+    let status = place.run(&["status"]).exits(0).gives("run 1 is changing it");
+    assert!(!status.stdout.contains("uncertain"), "{}", status.stdout);
+    let status = place.run(&["status", "--json"]).exits(0).json();
+    assert_eq!((&status["complete"], &status["instances"][0]["state"]), (&false.into(), &"changing".into()));
     std::fs::write(place.deployed("go"), "").expect("a file");
     end(child, lines).exits(0);
+}
+
+/// Runs a command on a terminal of its own, and types something there once it has asked.
+fn on_a_terminal(place: &Place, arguments: &str, typed: &[u8]) -> Option<Said> {
+    if !std::path::Path::new("/usr/bin/script").exists() {
+        println!("skipped: there is no /usr/bin/script");
+        return None;
+    }
+    let line = format!("exec '{}' {arguments}", env!("CARGO_BIN_EXE_launchway"));
+    let command = place.command(&[]);
+    let mut script = std::process::Command::new("/usr/bin/script");
+    script.args(["-qefc", &line, "/dev/null"]).current_dir(place.path("")).env_clear();
+    script.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERM", "xterm");
+    script.env("NO_COLOR", "1").env("SHELL", "/bin/sh");
+    let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut shown = BufReader::new(child.stdout.take().expect("it is piped"));
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let mut text = Vec::new();
+    if !typed.is_empty() {
+        while !text.ends_with(b"[y/N] ") {
+            let before = text.len();
+            shown.read_until(b' ', &mut text).expect("it can be read");
+            assert_ne!(text.len(), before, "it did not ask: {}", String::from_utf8_lossy(&text));
+        }
+        stdin.write_all(typed).expect("it listens");
+    }
+    shown.read_to_end(&mut text).expect("it can be read");
+    let code = child.wait().expect("it ends").code().unwrap_or(-1);
+    Some(Said { code, stdout: String::from_utf8_lossy(&text).into_owned(), stderr: String::new() })
+}
+
+#[test]
+fn an_interrupt_is_an_answer_and_no_yes() {
+    let place = Place::with(COMPONENTS);
+    if !place.has_plugins() {
+        return;
+    }
+    let Some(said) = on_a_terminal(&place, "deploy", b"\x03") else { return };
+    said.exits(5).gives("nothing was done");
+    assert_eq!(place.run(&["runs", "--json"]).exits(0).json()["runs"], serde_json::json!([]));
+}
+
+#[test]
+fn without_colours_nothing_is_drawn_on_a_terminal() {
+    let place = Place::with("quick: { type: ssh/command, with: { run: \"true\" } }\n");
+    if !place.has_plugins() {
+        return;
+    }
+    let Some(said) = on_a_terminal(&place, "deploy", b"y\n") else { return };
+    let said = said.exits(0).gives("Done:");
+    assert!(!said.stdout.contains('\u{1b}'), "{}", said.stdout);
 }

@@ -5,5 +5,6 @@ mod files;
 mod interruption;
 mod place;
 mod saved_plans;
+mod stores;
 mod streams;
 mod usage;

@@ -18,7 +18,7 @@ fn a_saved_plan_runs_once() {
     place.run(&["plan", "-o", "a plan"]).exits(0).tells("launchway deploy");
     place.run(&["deploy", "a plan", "--yes"]).exits(0);
     assert_eq!(place.read("file").as_deref(), Some("one"));
-    place.run(&["deploy", "a plan", "--yes"]).exits(6).tells("new plan");
+    place.run(&["deploy", "a plan", "--yes"]).exits(6).tells("used already, by run 1").tells("new one");
 }
 
 #[test]
@@ -32,8 +32,7 @@ fn a_plan_is_refused_when_what_it_came_from_has_moved() {
     place.write("environments/local.yaml", &format!("{environment}# changed\n"));
     place.run(&["deploy", "plan", "--yes"]).exits(6).tells("environment's files");
     place.write("environments/local.yaml", &environment);
-    place.run(&["plan", "-o", "other"]).exits(0);
-    place.run(&["deploy", "other", "--yes"]).exits(0);
+    place.run(&["deploy", "--yes"]).exits(0);
     let refused = place.run(&["deploy", "plan", "--yes", "--json"]).exits(6);
     assert_eq!(refused.json()["error"]["code"], "stale-plan");
 }

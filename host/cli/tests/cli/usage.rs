@@ -17,7 +17,11 @@ fn wrong_arguments_are_usage_errors() {
     place.run(&[]).exits(2);
     place.run(&["deplyo"]).exits(2).tells("deploy");
     place.run(&["plan", "--nope"]).exits(2).tells("--nope");
-    place.run(&["show", "seven"]).exits(2).tells("seven");
+    let said = place.run(&["show", "seven"]).exits(2).tells("seven").tells("`launchway runs` lists them");
+    assert!(!said.stderr.contains("digit"), "{}", said.stderr);
+    place.run(&["runs", "-n", "x"]).exits(2).tells("whole number");
+    let error = place.run(&["show", "--json"]).exits(2).json();
+    assert!(error["error"]["message"].as_str().is_some_and(|text| text.contains("not provided: <RUN>")), "{error}");
     place.run(&["rollback", "3", "--to", "1.0"]).exits(2).tells("cannot be used with");
     let said = place.run(&["plan", "--nope", "--json"]).exits(2);
     assert_eq!(said.json()["error"]["exit_code"], 2);

@@ -84,6 +84,7 @@ pub struct Defaults {
     pub transport: Option<Transport>,
     /// The user to log in as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "launchway-user"))]
     pub user: Option<String>,
     /// The SSH port; 22, or what the SSH configuration says, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,6 +108,7 @@ pub struct Defaults {
 pub struct Target {
     /// A host name or an IP address; the target's name if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "launchway-address"))]
     pub address: Option<String>,
     /// What it was called before: what is recorded under that name is taken over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -122,6 +124,7 @@ pub struct Target {
     pub transport: Option<Transport>,
     /// The user to log in as.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "launchway-user"))]
     pub user: Option<String>,
     /// The SSH port; 22, or what the SSH configuration says, if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]

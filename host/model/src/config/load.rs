@@ -1,6 +1,6 @@
 //! From a file's text to a typed value, with everything that is wrong in between.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::document::{Document, Place, Style};
 use super::schema::{ConfigSchema, Finding};
 use super::yaml::{self, Content, Fault, Node};
-use super::{Application, Environment, pointer};
-use crate::{Diagnostic, Diagnostics, SourceId, Sources, Span};
+use super::{Application, Environment, pointer, salvage};
+use crate::{ComponentName, Diagnostic, Diagnostics, SourceId, Sources, Span};
 
 /// A file's value, and where each part of it was written.
 #[derive(Clone, Debug)]
@@ -22,6 +22,28 @@ pub struct Parsed<T> {
 /// Reads an application's file. `name` is what people know the file by.
 pub fn parse_application(sources: &mut Sources, name: &str, text: &str) -> Result<Parsed<Application>, Diagnostics> {
     parse(sources, name, text, ConfigSchema::application())
+}
+
+/// An application's file as far as it can be used although something is wrong in it.
+#[derive(Clone, Debug)]
+pub struct Salvaged {
+    pub application: Parsed<Application>,
+    /// Components that could not be used.
+    pub absent: BTreeSet<ComponentName>,
+}
+
+/// Reads an application's file in which something is wrong: returns that, and what is left without it.
+pub fn salvage_application(sources: &mut Sources, name: &str, text: &str) -> (Diagnostics, Option<Salvaged>) {
+    let schema = ConfigSchema::application();
+    let (mut problems, read) = read(sources, name, text, schema);
+    problems.sort();
+    let salvaged = read.and_then(|(mut value, document)| {
+        let mut absent = BTreeSet::new();
+        salvage::prune(&mut value, schema, &mut absent);
+        let value = serde_json::from_value(value).ok()?;
+        Some(Salvaged { application: Parsed { value, document }, absent })
+    });
+    (problems, salvaged)
 }
 
 /// Reads an environment's file.
@@ -49,6 +71,30 @@ fn parse<T: DeserializeOwned>(
     text: &str,
     schema: &ConfigSchema,
 ) -> Result<Parsed<T>, Diagnostics> {
+    let (mut problems, read) = read(sources, name, text, schema);
+    if let Some((value, document)) = read
+        && !problems.has_errors()
+    {
+        match serde_json::from_value(value) {
+            Ok(value) => return Ok(Parsed { value, document }),
+            // The schema describes the types, so this is for what it can't say.
+            Err(error) => problems.push(
+                Diagnostic::error("invalid", format!("{}: {error}", schema.what))
+                    .at(document.place(""), "in this file"),
+            ),
+        }
+    }
+    problems.sort();
+    Err(problems)
+}
+
+/// Returns what is wrong in a file, and its value if it is YAML at all.
+fn read(
+    sources: &mut Sources,
+    name: &str,
+    text: &str,
+    schema: &ConfigSchema,
+) -> (Diagnostics, Option<(Value, Document)>) {
     let text: Arc<str> = Arc::from(text);
     let source = sources.add(name, Arc::clone(&text));
     let mut problems = Diagnostics::default();
@@ -58,10 +104,8 @@ fn parse<T: DeserializeOwned>(
         problems.push(fault_diagnostic(source, fault));
     }
     if unreadable {
-        problems.sort();
-        return Err(problems);
+        return (problems, None);
     }
-
     let mut document = Document::new(source, text);
     let mut value = match root {
         Some(root) => to_value(root, None, &mut String::new(), &mut document),
@@ -74,18 +118,7 @@ fn parse<T: DeserializeOwned>(
     for finding in schema.properties.findings(&value) {
         problems.push(finding_diagnostic(&document, finding));
     }
-    if !problems.has_errors() {
-        match serde_json::from_value(value) {
-            Ok(value) => return Ok(Parsed { value, document }),
-            // The schema describes the types, so this is for what it can't say.
-            Err(error) => problems.push(
-                Diagnostic::error("invalid", format!("{}: {error}", schema.what))
-                    .at(document.place(""), "in this file"),
-            ),
-        }
-    }
-    problems.sort();
-    Err(problems)
+    (problems, Some((value, document)))
 }
 
 fn fault_diagnostic(source: SourceId, fault: Fault) -> Diagnostic {

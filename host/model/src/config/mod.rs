@@ -7,6 +7,7 @@ mod load;
 pub mod placeholder;
 pub mod pointer;
 mod reference;
+mod salvage;
 mod scalar_text;
 mod schema;
 mod selector;
@@ -21,7 +22,9 @@ pub use environment::{
     Defaults, Dictionary, Environment, EnvironmentOverride, EnvironmentOverrides, EscalationConfig, FailurePolicy,
     OnFailure, SecretSource, Target,
 };
-pub use load::{Parsed, parse_application, parse_dictionary, parse_environment, parse_scalar};
+pub use load::{
+    Parsed, Salvaged, parse_application, parse_dictionary, parse_environment, parse_scalar, salvage_application,
+};
 pub use reference::reference_markdown;
 pub use schema::{
     Extent, PropertySchema, SchemaError, SourceKind, Writes, application_schema, environment_schema, project_schema,

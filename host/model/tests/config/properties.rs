@@ -70,7 +70,7 @@ fn problems_are_told_in_words() {
         (json!({ "keep": 0 }), "/keep: expected at least 1, found the number 0"),
         (
             json!({ "mode": "rw" }),
-            "/mode: the text `rw` does not match the pattern `^0?[0-7]{3}$` (Permission bits, such as `0644`)",
+            "/mode: the text `rw` is not written as it has to be (Permission bits, such as `0644`)",
         ),
         (json!({ "path": "" }), "/path: this text can't be empty (Where the file goes)"),
         (

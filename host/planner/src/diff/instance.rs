@@ -168,8 +168,7 @@ impl<'k> Pass<'_, 'k> {
         if previous.spec.kind != wanted.kind {
             return self.replace(wanted, record, previous, causes);
         }
-        let forced = !self.input.force.is_all() && self.input.force.includes(&wanted.id);
-        if forced {
+        if !self.input.force.is_all() && self.input.force.includes(&wanted.id) {
             causes.push(Cause::Request("force".to_owned()));
         }
         let fingerprints = self.fingerprints(wanted);
@@ -194,9 +193,9 @@ impl<'k> Pass<'_, 'k> {
             );
             return Ok(());
         }
-        // Whether anything is there at all is uncertain, or it is asked for: everything has to be put in place.
+        // Whether anything is there at all is uncertain: everything has to be put in place.
         let deleting = record.dirty.as_ref().is_some_and(|dirty| dirty.deleting);
-        let perhaps_absent = moved || forced || deleting || record.confirmed.is_none();
+        let perhaps_absent = moved || deleting || record.confirmed.is_none();
         if same && perhaps_absent {
             return self.create(wanted, causes, Some(record));
         }

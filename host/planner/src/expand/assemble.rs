@@ -166,10 +166,18 @@ impl<'a, 'k> Written<'a, 'k> {
     }
 }
 
+/// What is done around a component's instances, as written, and on which targets.
+struct WrittenAround<'a, 'k> {
+    used: &'a AroundUse,
+    targets: Vec<usize>,
+    before: Option<Written<'a, 'k>>,
+    after: Option<Written<'a, 'k>>,
+}
+
 /// All actions of a component, as written.
 struct WrittenActions<'a, 'k> {
     verify: Vec<Written<'a, 'k>>,
-    around: Vec<(&'a AroundUse, Vec<usize>, [Option<Written<'a, 'k>>; 2])>,
+    around: Vec<WrittenAround<'a, 'k>>,
 }
 
 impl<'a, 'k> WrittenActions<'a, 'k> {
@@ -189,28 +197,36 @@ impl<'a, 'k> WrittenActions<'a, 'k> {
             let written = |name: &str, action: Option<&'a ActionUse>| {
                 action.map(|action| Written::new(kinds, format!("{base}/{name}"), action))
             };
-            around.push((
-                used,
-                targets,
-                [written("before", used.before.as_ref()), written("after", used.after.as_ref())],
-            ));
+            let (before, after) = (written("before", used.before.as_ref()), written("after", used.after.as_ref()));
+            around.push(WrittenAround { used, targets, before, after });
         }
         Self { verify, around }
     }
 }
 
+/// What makes the actions around a component's instances. Outer none: there is no such action; inner none: it has no
+/// kind, which is reported already.
+struct AroundMakers<'a> {
+    used: &'a AroundUse,
+    targets: &'a [usize],
+    before: Option<Option<ActionMaker<'a>>>,
+    after: Option<Option<ActionMaker<'a>>>,
+}
+
 /// What makes a component's actions, one target after the other.
 struct ActionMakers<'a> {
     verify: Vec<Option<ActionMaker<'a>>>,
-    around: Vec<(&'a AroundUse, &'a [usize], [Option<Option<ActionMaker<'a>>>; 2])>,
+    around: Vec<AroundMakers<'a>>,
 }
 
 impl<'a> ActionMakers<'a> {
     fn new(written: &'a WrittenActions<'a, '_>, resolver: &'a Resolver<'a>, kinds: &'a Kinds<'_>) -> Self {
         let verify = written.verify.iter().map(|written| written.maker(resolver, kinds)).collect();
-        let around = written.around.iter().map(|(used, targets, actions)| {
-            let maker = |at: usize| actions[at].as_ref().map(|written| written.maker(resolver, kinds));
-            (*used, targets.as_slice(), [maker(0), maker(1)])
+        let around = written.around.iter().map(|WrittenAround { used, targets, before, after }| AroundMakers {
+            used,
+            targets,
+            before: before.as_ref().map(|written| written.maker(resolver, kinds)),
+            after: after.as_ref().map(|written| written.maker(resolver, kinds)),
         });
         Self { verify, around: around.collect() }
     }
@@ -230,13 +246,13 @@ impl<'a> ActionMakers<'a> {
             .collect();
         let mut complete = true;
         let mut around = Vec::new();
-        for (used, targets, makers) in &mut self.around {
-            let [before, after] = makers.each_mut().map(|maker| {
-                let maker = maker.as_mut()?;
-                let made = maker.as_mut().and_then(|maker| maker.make(collector, scope, all));
+        for AroundMakers { used, targets, before, after } in &mut self.around {
+            let mut make = |maker: &mut Option<Option<ActionMaker<'a>>>| {
+                let made = maker.as_mut()?.as_mut().and_then(|maker| maker.make(collector, scope, all));
                 complete &= made.is_some();
                 made
-            });
+            };
+            let (before, after) = (make(before), make(after));
             let at: Vec<_> = targets.iter().map(|at| resolver.world.targets[*at].name.clone()).collect();
             if !at.is_empty() {
                 around.push(Around { at, before, after, always: used.always });

@@ -59,7 +59,7 @@ fn roll(world: &World<'_>, placed: &Placed<'_>) -> Option<Roll> {
         return Some(Roll { unit: Unit::Component(Arc::from(name)), strategies: own, stage: Staging::All });
     }
     let strategies = here(APPLICATION, &application.rollout);
-    (!strategies.is_empty()).then(|| Roll { unit: Unit::Application, strategies, stage: Staging::All })
+    (!strategies.is_empty()).then_some(Roll { unit: Unit::Application, strategies, stage: Staging::All })
 }
 
 /// Returns when an action used as a component runs again; none for a component that leaves something.

@@ -42,19 +42,9 @@ pub struct Expanded {
 pub fn expand(input: ExpandInput<'_>) -> Result<Expanded, Diagnostics> {
     let findings = Findings::default();
     let kinds = Kinds::new(input.plugins);
-    check_structure(input.application, &kinds, &findings);
+    check_structure(input.application, &kinds, &BTreeSet::new(), &findings);
     let standalone = standalone(&input.application.value);
-    let world = World::new(
-        input.application,
-        input.environment,
-        input.dictionary_files,
-        input.version,
-        input.set,
-        &kinds,
-        input.last_targets,
-        &standalone,
-        &findings,
-    );
+    let world = World::new(&input, &standalone, &kinds, &findings);
     check_environment(input.environment, &world, &findings);
     warn_of_versions(&world, &findings);
     let (instances, alone) = assemble(&world, &kinds, input.files, &findings);

@@ -13,6 +13,7 @@ use launchway_model::{ComponentName, Diagnostic, SecretName, TargetName, TargetS
 use serde_json::Value;
 
 use super::findings::{Findings, Origin};
+use super::pass::ExpandInput;
 use super::shape::Shape;
 use crate::desired::target_specs;
 use crate::kinds::{Kind, Kinds};
@@ -98,16 +99,12 @@ impl Placed<'_> {
 
 impl<'a> World<'a> {
     pub(super) fn new(
-        application: &'a Parsed<Application>,
-        environment: &'a Parsed<Environment>,
-        files: &'a DictionaryFiles,
-        version: &'a Version,
-        set: &'a BTreeMap<String, Value>,
-        kinds: &Kinds<'a>,
-        last_targets: &LastTargets,
+        input: &ExpandInput<'a>,
         standalone: &'a [Standalone],
+        kinds: &Kinds<'a>,
         findings: &Findings,
     ) -> Self {
+        let ExpandInput { application, environment, dictionary_files, version, set, last_targets, .. } = *input;
         let mut specs = target_specs(&environment.value);
         let mut targets = Vec::new();
         for (name, target) in &environment.value.targets {
@@ -126,7 +123,7 @@ impl<'a> World<'a> {
             actions: Vec::new(),
             component_index: HashMap::new(),
             set: layer(set, &NOWHERE, "", findings),
-            dictionaries: dictionaries(environment, files, findings),
+            dictionaries: dictionaries(environment, dictionary_files, findings),
             target_value_names,
         };
         for (name, component) in &application.value.components {

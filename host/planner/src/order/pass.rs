@@ -136,7 +136,7 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
         let number = components.list.len() as u32;
         Chainer::new(&mut draft, number, 0).alone(part(index.0 as usize), is_final(&changes[index.0 as usize]));
     }
-    draw(&mut draft, &components, &rolls, &relations, &chains);
+    let outside = draw(&mut draft, &components, &rolls, &relations, &chains);
     let changing: HashMap<&InstanceId, Chain> = staying.iter().map(|(change, chain, _)| (&change.id, *chain)).collect();
     let around = |id: &InstanceId| {
         let at = match fates.get(id)? {
@@ -145,7 +145,7 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
         };
         Some((ChangeIndex(at as u32), &steps[at]))
     };
-    rolls.draw(&mut draft, &mut barrier, &changing, &components, &around);
+    rolls.draw(&mut draft, &mut barrier, &changing, &components, &around, &outside);
     let rollouts = rolls.batches();
     let unit_names = rolls.names();
     before.draw(&mut draft, &components, &gone_chains, &staying);

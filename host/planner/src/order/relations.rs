@@ -12,13 +12,15 @@ use super::rolls::Rolls;
 pub(super) type Chains = Vec<Vec<Option<Chain>>>;
 
 /// Draws every relation: n + m edges each, however many instances the two components have.
+///
+/// Returns what each unit needs outside of it: nodes that end when that is verified.
 pub(super) fn draw(
     draft: &mut Draft,
     components: &Components<'_>,
     rolls: &Rolls<'_>,
     relations: &[Relation],
     chains: &Chains,
-) {
+) -> Vec<(u32, u32)> {
     let mut joins = Joins::new(components, rolls, chains);
     for relation in relations {
         let stops = components.orders_stops(relation);
@@ -35,7 +37,7 @@ pub(super) fn draw(
             None => joins.tie(draft, relation, ends, None),
         }
     }
-    joins.bridge(draft);
+    joins.bridge(draft)
 }
 
 /// What of two components is tied together.
@@ -88,6 +90,8 @@ struct Joins<'a> {
     passed: BTreeMap<Key, u32>,
     /// The instances of a component by batch, for components that have several: found once.
     by_cell: HashMap<u32, Vec<Vec<usize>>>,
+    /// What units need outside of them.
+    outside: Vec<(u32, u32)>,
 }
 
 /// A component, the batch if not all are meant, and where in an instance's life.
@@ -96,7 +100,7 @@ type Key = (u32, Option<u32>, Anchor);
 impl<'a> Joins<'a> {
     fn new(components: &'a Components<'a>, rolls: &'a Rolls<'a>, chains: &'a Chains) -> Self {
         let (ahead, passed) = (BTreeMap::new(), BTreeMap::new());
-        Self { components, rolls, chains, ahead, passed, by_cell: HashMap::new() }
+        Self { components, rolls, chains, ahead, passed, by_cell: HashMap::new(), outside: Vec::new() }
     }
 
     fn tie(&mut self, draft: &mut Draft, relation: &Relation, ends: Ends, cell: Option<u32>) {
@@ -105,6 +109,8 @@ impl<'a> Joins<'a> {
         let ahead = self.ahead(draft, (from, cell, ends.head));
         draft.edge(passed, ahead);
         if ends.apart {
+            let unit = self.components.list[from as usize].unit;
+            self.outside.extend(unit.map(|unit| (unit, passed)));
             let ahead = self.ahead(draft, (from, cell, Anchor::StopBegin));
             draft.edge(passed, ahead);
         }
@@ -159,7 +165,7 @@ impl<'a> Joins<'a> {
     }
 
     /// Keeps the order between what is on both sides of a component, or of a batch of it, of which nothing changes.
-    fn bridge(mut self, draft: &mut Draft) {
+    fn bridge(mut self, draft: &mut Draft) -> Vec<(u32, u32)> {
         let keys: BTreeSet<(u32, Option<u32>)> =
             self.ahead.keys().chain(self.passed.keys()).map(|(component, cell, _)| (*component, *cell)).collect();
         for (component, cell) in keys {
@@ -175,5 +181,6 @@ impl<'a> Joins<'a> {
                 }
             }
         }
+        self.outside
     }
 }

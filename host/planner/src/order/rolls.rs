@@ -144,8 +144,16 @@ impl<'a> Rolls<'a> {
         changing: &HashMap<&InstanceId, Chain>,
         components: &Components<'_>,
         around: &dyn Fn(&InstanceId) -> Option<(launchway_model::ChangeIndex, &'a ChangeSteps)>,
+        outside: &[(u32, u32)],
     ) {
         for (number, rolling) in self.units.iter().enumerate() {
+            // Nobody is taken out of service to wait for something else.
+            let needed = outside.iter().filter(|(unit, _)| *unit as usize == number).map(|(_, node)| *node);
+            let ready = needed.fold(None, |ready, node| {
+                let ready = ready.unwrap_or_else(|| draft.junction(Label::Batch(number as u32, 0)));
+                draft.edge(node, ready);
+                Some(ready)
+            });
             let mut ends: Vec<CellEnds> = (0..rolling.cells()).map(|_| CellEnds::default()).collect();
             for (target, chains) in rolling.by_target(components, changing) {
                 let Some(cell) = rolling.cell_of.get(target) else { continue };
@@ -157,7 +165,7 @@ impl<'a> Rolls<'a> {
                 }
                 for (id, chain) in &chains {
                     if let Some((change, steps)) = around(id).filter(|(_, steps)| steps.is_disturbing()) {
-                        draw_around(draft, barrier, ends, (change, steps), chain, &chains);
+                        draw_around(draft, barrier, ends, (change, steps), chain, &chains, ready);
                     }
                 }
             }
@@ -229,6 +237,7 @@ fn draw_around(
     (change, steps): (launchway_model::ChangeIndex, &ChangeSteps),
     chain: &Chain,
     members: &[(&InstanceId, Chain)],
+    ready: Option<u32>,
 ) {
     for (number, around) in steps.around.iter().enumerate() {
         for at in 0..around.at.len() as u32 {
@@ -240,6 +249,7 @@ fn draw_around(
                 if let (Some(first), Some(last)) = (nodes.first(), nodes.last()) {
                     called = Some(*first);
                     barrier.hold(*first);
+                    ready.into_iter().for_each(|ready| draft.edge(ready, *first));
                     chain.at(Anchor::StopBegin).into_iter().for_each(|begin| draft.edge(begin, *first));
                     chain.at(Anchor::StopReady).into_iter().for_each(|ready| draft.edge(*last, ready));
                 }

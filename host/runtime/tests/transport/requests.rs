@@ -141,6 +141,7 @@ on_both! {
             let refusal = async |request: HttpRequest| world.effects().send(request).await.unwrap_err();
             let failure = refusal(get(closed, "/", from)).await;
             assert!(failure.message.contains("refuses connections") && failure.retryable, "{failure:?}");
+            assert!(!format!("{failure:?}").contains("client error"), "{failure:?}");
             let failure = refusal(HttpRequest { timeout: Some(Duration::from_millis(300)), ..get(server.port, "/hang", from) }).await;
             assert!(failure.message.contains("no answer") && failure.retryable, "{failure:?}");
             let failure = refusal(get(server.port, "/broken", from)).await;

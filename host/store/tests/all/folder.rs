@@ -82,6 +82,38 @@ fn files_that_are_no_store_are_refused_and_left_alone() {
 }
 
 #[test]
+fn a_store_whose_database_is_gone_is_not_a_new_one() {
+    let folder = Folder::new();
+    let a = instance("a", "t");
+    deploy(&folder.store, &plan(&state(&folder.store), "1", &[(a.clone(), Some(deployed(&a, "1")))]), 0);
+    let Folder { folder, store } = folder;
+    drop(store);
+    let store = folder.path().join("store");
+    let path = store.join("launchway.db");
+    std::fs::write(&path, "").unwrap();
+    assert!(matches!(Store::open(&store).unwrap_err(), StoreError::Lost { .. }));
+    assert!(matches!(Store::open_to_read(&store).unwrap_err(), StoreError::Lost { .. }));
+    assert_eq!(path.metadata().unwrap().len(), 0);
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(Store::open(&store).unwrap_err(), StoreError::Lost { .. }));
+    assert!(matches!(Store::open_to_read(&store).unwrap_err(), StoreError::Lost { .. }));
+    assert!(!path.exists());
+    std::fs::remove_dir_all(store.join("blobs")).unwrap();
+    assert!(Store::open_to_read(&store).unwrap().is_none());
+    assert!(Store::open(&store).unwrap().applications().unwrap().is_empty());
+}
+
+#[test]
+fn reading_makes_no_store() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    assert!(Store::open_to_read(&store).unwrap().is_none());
+    assert!(!store.exists());
+    std::fs::write(&store, "x").unwrap();
+    assert!(matches!(Store::open_to_read(&store).unwrap_err(), StoreError::NotAFolder { .. }));
+}
+
+#[test]
 fn a_damaged_database_is_an_error_of_its_own() {
     let folder = Folder::new();
     let instances: Vec<_> = (0..200).map(|at| instance(&format!("c{at}"), "t")).collect();

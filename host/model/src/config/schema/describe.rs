@@ -126,9 +126,23 @@ pub(super) fn limit(kind: &Kind, value: &Value) -> Option<String> {
         Kind::MinProperties { limit } => format!("expected at least {}", items(*limit, "property", "properties")),
         Kind::MaxProperties { limit } => format!("expected at most {}", items(*limit, "property", "properties")),
         Kind::UniqueItems => "the items of this list must differ from each other".to_owned(),
-        Kind::Pattern { pattern } => format!("{found} does not match the pattern `{pattern}`"),
+        Kind::Pattern { pattern } => match form(pattern) {
+            Some(form) => format!("expected {form}, found {found}"),
+            None => format!("{found} is not written as it has to be"),
+        },
         Kind::FalseSchema => "nothing is allowed here".to_owned(),
         Kind::AdditionalItems { limit } => format!("expected at most {}", items(*limit as u64, "item", "items")),
+        _ => return None,
+    })
+}
+
+/// Returns what plugins' patterns mean.
+fn form(pattern: &str) -> Option<&'static str> {
+    Some(match pattern {
+        "^/" => "an absolute path",
+        "^([0-9]+|([0-9]+(ms|s|m|h|d))+)$" => "a time such as `30s` or `1m30s`",
+        "^(0o?)?[0-7]{3,4}$" => "permission bits in octal, such as `\"0640\"`",
+        "^([1-5][xX]{2}|[1-5][0-9]{2}( *- *[1-5][0-9]{2})?)$" => "status codes such as `200`, `2xx` or `200-299`",
         _ => return None,
     })
 }

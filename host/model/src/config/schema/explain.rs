@@ -107,9 +107,13 @@ impl<'a> Explainer<'a> {
                 self.add(error, false, "invalid", message, None);
             }
             other => {
+                let hint = self.description(error).or_else(|| match other {
+                    Kind::Pattern { pattern } => Some(format!("the plugin's pattern is `{pattern}`")),
+                    _ => None,
+                });
                 let message =
                     describe::limit(other, value).unwrap_or_else(|| error.masked_with("the value").to_string());
-                self.add(error, false, "invalid", message, self.description(error));
+                self.add(error, false, "invalid", message, hint);
             }
         }
     }

@@ -35,7 +35,9 @@ impl Fault {
 
     /// Translates the scanner's complaint about what stands at a place.
     pub(super) fn from_scanner(text: &str, at: usize, complaint: &str) -> Self {
-        if let Some(tab) = tab_in_indentation(text, at) {
+        let near = tab_in_indentation(text, at);
+        let later = || complaint.contains("tab").then(|| tab_in_indentation_after(text, at)).flatten();
+        if let Some(tab) = near.or_else(later) {
             return Self::new(tab..tab + 1, "a tab can't indent YAML").hint("use spaces");
         }
         let (message, hint) = translate(complaint);
@@ -58,13 +60,22 @@ fn visible(text: &str, at: usize) -> Range<usize> {
 /// Returns the place of a tab that indents the line of `at`, or the line before.
 fn tab_in_indentation(text: &str, at: usize) -> Option<usize> {
     let line_start = |end: usize| text[..end].rfind('\n').map_or(0, |newline| newline + 1);
-    let tab_of = |start: usize| {
-        let line = &text[start..];
-        let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
-        line[..indent].find('\t').map(|tab| start + tab)
-    };
     let this = line_start(at);
-    tab_of(this).or_else(|| if this > 0 { tab_of(line_start(this - 1)) } else { None })
+    indenting_tab(text, this).or_else(|| if this > 0 { indenting_tab(text, line_start(this - 1)) } else { None })
+}
+
+/// Returns the place of the first tab that indents a line after that of `at`: the scanner complains where the text
+/// before it began.
+fn tab_in_indentation_after(text: &str, at: usize) -> Option<usize> {
+    let starts = text[at..].match_indices('\n').map(|(newline, _)| at + newline + 1);
+    starts.into_iter().find_map(|start| indenting_tab(text, start))
+}
+
+/// Returns the place of a tab in the indentation of the line that starts somewhere.
+fn indenting_tab(text: &str, start: usize) -> Option<usize> {
+    let line = &text[start..];
+    let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
+    line[..indent].find('\t').map(|tab| start + tab)
 }
 
 /// Returns a message and a hint for one of the scanner's texts.
