@@ -225,6 +225,12 @@ pub(crate) struct GraphArgs {
     pub release: ReleaseArgs,
     #[command(flatten)]
     pub part: PartArgs,
+    /// Only what waits for this step or component
+    #[arg(long, value_name = "STEP|COMPONENT[@TARGET]")]
+    pub from: Option<String>,
+    /// Only what this step or component waits for; with --from only what is between the two
+    #[arg(long, value_name = "STEP|COMPONENT[@TARGET]")]
+    pub to: Option<String>,
     /// The drawing language
     #[arg(long, value_enum, default_value_t = GraphFormat::Dot)]
     pub format: GraphFormat,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use launchway_model::{Diagnostics, Sources};
+use launchway_report::UnknownName;
 
 use crate::exit::Exit;
 
@@ -29,6 +30,11 @@ impl CliError {
     /// Wrong usage or configuration.
     pub(crate) fn usage(code: &'static str, message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, code, message)
+    }
+
+    /// A name that a plan does not know.
+    pub(crate) fn unknown(code: &'static str, unknown: UnknownName) -> Self {
+        Self { hint: unknown.hint, ..Self::usage(code, unknown.message) }
     }
 
     /// Something that is not the user's fault.

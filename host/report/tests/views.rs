@@ -8,9 +8,9 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use launchway_model::{ApplicationState, Digest, Event, EventRecord, NodeId, Plan, RunId, Signal, Stream, Timestamp};
 use launchway_report::{
-    Events, Failures, LastRun, LogPiece, Paint, Plain, PlanViewOptions, Progress, RunRow, RunView, applications_text,
-    dot, failures_text, mermaid, plan_json, plan_text, run_json, run_text, runs_json, runs_text, status_json,
-    status_text, summary_line,
+    Events, Failures, GraphPart, LastRun, LogPiece, Paint, Plain, PlanViewOptions, Progress, RunRow, RunView,
+    applications_text, dot, failures_text, mermaid, plan_json, plan_text, run_json, run_text, runs_json, runs_text,
+    status_json, status_text, summary_line,
 };
 use serde_json::{Value, json};
 
@@ -173,8 +173,8 @@ fn the_summary_counts_each_sort() {
 
 #[test]
 fn graphs_quote_their_labels() {
-    insta::assert_snapshot!(dot(&plan()));
-    insta::assert_snapshot!(mermaid(&plan()));
+    insta::assert_snapshot!(dot(&plan(), &GraphPart::ALL));
+    insta::assert_snapshot!(mermaid(&plan(), &GraphPart::ALL));
 }
 
 fn state() -> ApplicationState {
@@ -507,8 +507,8 @@ fn nothing_shown_as_text_can_act() {
     let texts = [
         plan_text(&plan, PlanViewOptions { verbose: true, ..PlanViewOptions::default() }),
         text_of(&view),
-        dot(&plan),
-        mermaid(&plan),
+        dot(&plan, &GraphPart::ALL),
+        mermaid(&plan, &GraphPart::ALL),
         lines,
         failures_text(failures.failed(), PLAIN),
     ];

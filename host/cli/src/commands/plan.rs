@@ -64,13 +64,7 @@ fn explain(context: &Context, ready: &Ready, store: Option<&Store>, asked: &str)
         let finished = summary.as_ref().and_then(|run| run.finished);
         Some(LastChange { run, operation: summary.clone().map(|run| row(run).operation), finished })
     };
-    let why = why(&ready.plan, asked, &last).map_err(|unknown| {
-        let error = CliError::usage("unknown-instance", unknown.message);
-        match unknown.hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
-    })?;
+    let why = why(&ready.plan, asked, &last).map_err(|unknown| CliError::unknown("unknown-instance", unknown))?;
     let console = context.console;
     if console.json {
         console.data(&why_json(&why))

@@ -70,6 +70,10 @@ fn a_plan_says_why() {
     place.run(&["plan", "--why", "comand"]).exits(2).tells("no component `comand`").tells("did you mean `command`?");
     let error = place.run(&["plan", "--why", "file@hre", "--json"]).exits(2).json();
     assert_eq!(error["error"]["code"], "unknown-instance");
+    let part = place.run(&["graph", "--all", "--to", "file"]).exits(0).gives("file@here");
+    assert!(!part.stdout.contains("command@here"), "{}", part.stdout);
+    place.run(&["graph", "--all", "--from", "file", "--format", "mermaid"]).exits(0).gives("command@here");
+    place.run(&["graph", "--all", "--from", "comand"]).exits(2).tells("did you mean `command`?");
     place.run(&["plan", "--why", "file", "-o", "x"]).exits(2).tells("cannot be used with");
 }
 

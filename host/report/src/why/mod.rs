@@ -7,5 +7,7 @@ mod order;
 mod text;
 
 pub use asked::UnknownName;
+pub(crate) use asked::{Names, suggestion};
 pub use explain::{LastChange, Why, why};
+pub(crate) use order::{change_of, slot};
 pub use text::{why_json, why_text};

@@ -300,7 +300,7 @@ pub(crate) fn slot(step: &StepNode) -> &'static str {
     }
 }
 
-pub(super) fn change_of(node: &PlanNode) -> Option<ChangeIndex> {
+pub(crate) fn change_of(node: &PlanNode) -> Option<ChangeIndex> {
     match &node.kind {
         NodeKind::Step(step) => Some(step.owner.change()),
         NodeKind::Commit { change } => Some(*change),
