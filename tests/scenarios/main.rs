@@ -2,6 +2,7 @@
 
 mod architecture;
 mod changes;
+mod editors;
 mod interruption;
 mod names;
 mod order;

@@ -250,6 +250,9 @@ pub(crate) struct SchemaArgs {
     /// Of which file
     #[arg(value_enum, default_value_t = SchemaOf::Application)]
     pub of: SchemaOf,
+    /// Write the schemas of both kinds of files into the project's folder, and say how to use them
+    #[arg(long, conflicts_with = "of")]
+    pub write: bool,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::args::{Global, InitArgs};
 use crate::console::Console;
+use crate::context::binary_plugins;
 use crate::environment::FOLDER;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
@@ -43,12 +44,14 @@ pub(super) fn run(global: &Global, console: Console, args: &InitArgs) -> Result<
     fs::create_dir_all(folder.join(FOLDER)).map_err(|error| CliError::file("create", &folder.join(FOLDER), &error))?;
     write_new(&environment, &ENVIRONMENT.replace("@FOLDER@", &yaml_text(deployed)))?;
     write_new(&application, &APPLICATION.replace("@NAME@", &yaml_text(name.as_str())))?;
+    let schemas = super::schema::write_into(&folder, &binary_plugins()?)?;
     if console.json {
-        let files = json!({ "files": [application, environment] });
+        let files: Vec<_> = [application, environment].into_iter().chain(schemas).collect();
+        let files = json!({ "files": files });
         console.data(&launchway_report::document(&files))?;
     } else {
         console.say(&format!(
-            "Wrote {} and {} for the application {}.\nNext: launchway plan, then launchway deploy\n",
+            "Wrote {} and {} for the application {}, with their schemas for editors.\nNext: launchway plan, then launchway deploy\n",
             shown(&application).display(),
             shown(&environment).display(),
             inline(name.as_str())

@@ -184,6 +184,13 @@ fn init_writes_a_valid_project_and_never_overwrites_one() {
     place.run(&["init", "my \"shop\" ${x} ä"]).exits(0).tells("launchway plan");
     let text = fs::read_to_string(place.path("launchway.yaml")).expect("it was written");
     assert!(text.contains(r#"application: "my \"shop\" $${x} ä""#), "{text}");
+    for (file, up) in [("launchway.yaml", ""), ("environments/local.yaml", "../")] {
+        let text = std::fs::read_to_string(place.path(file)).expect("it was written");
+        let line = text.lines().next().unwrap_or_default();
+        let schema = line.strip_prefix("# yaml-language-server: $schema=").expect("it names its schema");
+        let schema = schema.strip_prefix(up).expect("it is in the project's folder");
+        assert!(place.path(schema).is_file(), "{schema}");
+    }
     place.run(&["init"]).exits(2).tells("is there already");
     assert_eq!(fs::read_to_string(place.path("launchway.yaml")).expect("it is there"), text);
     place.run(&["init", "-C", "sub/folder", "a/b"]).exits(2).tells("can't name an application");

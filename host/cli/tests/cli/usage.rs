@@ -68,6 +68,16 @@ fn schemas_are_json_schemas() {
         assert!(schema["$schema"].as_str().is_some_and(|draft| draft.contains("2020-12")), "{schema}");
         assert!(schema["properties"][key].is_object(), "{schema}");
     }
+    place.run(&["schema", "--write"]).exits(2).tells("no launchway.yaml");
+    let place = Place::with("a: { type: ssh/file, with: { path: /x, content: y } }\n");
+    place.run(&["schema", "--write"]).exits(0).tells("# yaml-language-server: $schema=../.environment.schema.json");
+    for (of, file) in [("application", ".launchway.schema.json"), ("environment", ".environment.schema.json")] {
+        let written = std::fs::read_to_string(place.path(file)).expect("it was written");
+        assert_eq!(written, place.run(&["schema", of]).exits(0).stdout);
+    }
+    let files = place.run(&["schema", "--write", "--json"]).exits(0).json();
+    assert_eq!(files["files"].as_array().map(Vec::len), Some(2));
+    place.run(&["schema", "environment", "--write"]).exits(2).tells("cannot be used with");
     let default = place.run(&["schema"]).exits(0).stdout;
     assert_eq!(default, place.run(&["schema", "application"]).exits(0).stdout);
 }

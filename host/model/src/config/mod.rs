@@ -27,6 +27,7 @@ pub use load::{
 };
 pub use reference::reference_markdown;
 pub use schema::{
-    Extent, PropertySchema, SchemaError, SourceKind, Writes, application_schema, environment_schema, project_schema,
+    Extent, PropertySchema, SchemaError, SourceKind, Writes, application_schema, environment_editor_schema,
+    environment_schema, project_schema,
 };
 pub use selector::{Selector, SelectorError};

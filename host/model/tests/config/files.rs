@@ -1,8 +1,9 @@
 //! Files that are fine, and what comes of them.
 
 use launchway_model::config::{
-    Dictionary, EdgeUse, EnvironmentOverrides, SecretSource, SubscriptionUse, application_schema, environment_schema,
-    parse_application, parse_dictionary, parse_environment, parse_scalar, project_schema,
+    Dictionary, EdgeUse, EnvironmentOverrides, SecretSource, SubscriptionUse, application_schema,
+    environment_editor_schema, environment_schema, parse_application, parse_dictionary, parse_environment,
+    parse_scalar, project_schema,
 };
 use launchway_model::{
     HostKeyChecking, KindInfo, KindRef, OnRollback, RunRule, Scope, SecretName, Sources, TargetName, Transport, Usage,
@@ -180,6 +181,24 @@ fn the_project_schema_knows_the_types() {
             "type": "ssh/file", "with": { "path": "/a" }, "verify": [{ "type": kind, "with": { "port": 1 } }],
         } } })
     };
+    let overridden = |with: Value, other: Value| {
+        json!({ "application": "a", "version": 2, "components": { "c": {
+            "type": "ssh/file", "with": with, "overrides": [{ "on": "dc=eu", "with": other }],
+        } } })
+    };
+    assert!(validator.is_valid(&overridden(json!({ "mode": "0640" }), json!({ "path": "/a" }))));
+    assert!(!validator.is_valid(&overridden(json!({ "pth": "/a" }), json!({ "path": "/a" }))));
+    assert!(!validator.is_valid(&overridden(json!({ "path": "/a" }), json!({ "pth": "/b" }))));
+    assert!(!validator.is_valid(&json!({ "application": "a", "components": { "c": { "type": "ssh/file" } } })));
+    for place in ["tasks", "finally"] {
+        let acting = |port: Value| {
+            let action = json!({ "type": "health/tcp", "with": { "port": port } });
+            let all = if place == "tasks" { json!({ "t": action }) } else { json!([action]) };
+            json!({ "application": "a", place: all })
+        };
+        assert!(validator.is_valid(&acting(json!("${port}"))), "{place}");
+        assert!(!validator.is_valid(&acting(json!("x"))), "{place}");
+    }
     assert!(validator.is_valid(&verified("health/tcp")));
     assert!(!validator.is_valid(&verified("ssh/file")));
     assert!(!validator.is_valid(&verified("health/udp")));
@@ -187,7 +206,7 @@ fn the_project_schema_knows_the_types() {
 
 #[test]
 fn the_files_schemas_are_valid_schemas_and_describe_everything() {
-    for schema in [application_schema(), environment_schema(), project_schema(&[])] {
+    for schema in [application_schema(), environment_schema(), environment_editor_schema(), project_schema(&[])] {
         jsonschema::meta::validate(&schema).unwrap();
         let definitions = schema["$defs"].as_object().unwrap();
         for (name, definition) in definitions.iter().map(|(name, definition)| (name.as_str(), definition)) {

@@ -2,15 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::application_schema;
+use super::{application_schema, environment_schema};
 use crate::{KindInfo, KindRef, Usage};
 
 /// Returns the JSON Schema of `launchway.yaml` with the properties of these types.
 ///
-/// It describes what people write, not what comes of it: a placeholder may stand anywhere, and what a component's
-/// overrides add is not missing.
+/// It describes what people write, not what comes of it: a placeholder may stand anywhere, numbers may be text, and what
+/// a component's overrides add is not missing.
 pub fn project_schema(kinds: &[(KindRef, &KindInfo)]) -> Value {
     let mut root = application_schema();
+    admit_scalars(&mut root);
     let mut definitions = Map::new();
     let mut components = Vec::new();
     let mut actions = Vec::new();
@@ -26,20 +27,21 @@ pub fn project_schema(kinds: &[(KindRef, &KindInfo)]) -> Value {
             object.entry("description").or_insert_with(|| json!(info.summary));
         }
         admit_placeholders(&mut schema);
-        definitions.insert(key.clone(), schema);
-        let choice = json!({ "const": name, "description": info.summary });
-        let rule = json!({
-            "if": { "properties": { "type": { "const": name } }, "required": ["type"] },
-            "then": { "properties": { "with": { "$ref": format!("#/$defs/{key}") } } },
-        });
+        let mut part = schema.clone();
+        make_optional(&mut part);
+        let kind = KnownKind { name, summary: &info.summary, key, partial: part != schema };
+        if kind.partial {
+            definitions.insert(kind.part_key(), part);
+        }
+        definitions.insert(kind.key.clone(), schema);
         if info.usage != Usage::Action {
-            components.push((choice.clone(), rule.clone()));
+            components.push((kind.choice(), kind.component_rule()));
         }
         if info.usage != Usage::Component {
-            actions.push((choice, rule));
+            actions.push((kind.choice(), kind.action_rule()));
         }
     }
-    for (definition, rules) in [("Component", components), ("ActionUse", actions)] {
+    for (definition, rules) in [("Component", components), ("ActionUse", actions.clone()), ("PlacedAction", actions)] {
         if let Some(target) = root.pointer_mut(&format!("/$defs/{definition}")) {
             add_rules(target, rules);
         }
@@ -48,6 +50,90 @@ pub fn project_schema(kinds: &[(KindRef, &KindInfo)]) -> Value {
         known.extend(definitions);
     }
     root
+}
+
+/// Returns the JSON Schema of an environment's file as people write it.
+pub fn environment_editor_schema() -> Value {
+    let mut root = environment_schema();
+    admit_scalars(&mut root);
+    root
+}
+
+/// A type whose properties are among the schema's definitions.
+struct KnownKind<'a> {
+    name: String,
+    summary: &'a str,
+    key: String,
+    /// Some of its properties have to be there, so there is a second definition, in which they don't.
+    partial: bool,
+}
+
+impl KnownKind<'_> {
+    fn part_key(&self) -> String {
+        if self.partial { format!("{}.part", self.key) } else { self.key.clone() }
+    }
+
+    fn choice(&self) -> Value {
+        json!({ "const": self.name, "description": self.summary })
+    }
+
+    /// Everything that has to be there is under `with`.
+    fn whole(&self) -> Value {
+        let with = json!({ "with": { "$ref": format!("#/$defs/{}", self.key) } });
+        if self.partial { json!({ "properties": with, "required": ["with"] }) } else { json!({ "properties": with }) }
+    }
+
+    /// With overrides, what is under `with` need not be all.
+    fn component_rule(&self) -> Value {
+        let part = json!({ "$ref": format!("#/$defs/{}", self.part_key()) });
+        let overrides = json!({ "items": { "properties": { "with": part } } });
+        self.rule(json!({
+            "if": { "required": ["overrides"] },
+            "then": { "properties": { "with": part, "overrides": overrides } },
+            "else": self.whole(),
+        }))
+    }
+
+    fn action_rule(&self) -> Value {
+        self.rule(self.whole())
+    }
+
+    fn rule(&self, then: Value) -> Value {
+        json!({ "if": { "properties": { "type": { "const": self.name } }, "required": ["type"] }, "then": then })
+    }
+}
+
+/// Lets everything be missing from the top of an object's schema.
+fn make_optional(schema: &mut Value) {
+    let Some(object) = schema.as_object_mut() else { return };
+    for keyword in ["required", "minProperties", "dependentRequired"] {
+        object.remove(keyword);
+    }
+    // Without what tells them apart, more than one alternative may fit.
+    if let Some(alternatives) = object.remove("oneOf") {
+        object.insert("anyOf".to_owned(), alternatives);
+    }
+    for keyword in ["anyOf", "allOf"] {
+        object.get_mut(keyword).and_then(Value::as_array_mut).into_iter().flatten().for_each(make_optional);
+    }
+}
+
+/// Lets numbers and truth values stand where any text may: they become text.
+fn admit_scalars(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if is_free_text(object) {
+                widen(object);
+            }
+            for (keyword, inner) in object.iter_mut() {
+                if keyword != "propertyNames" {
+                    admit_scalars(inner);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(admit_scalars),
+        _ => {}
+    }
 }
 
 fn add_rules(definition: &mut Value, rules: Vec<(Value, Value)>) {
@@ -109,11 +195,8 @@ fn admit_placeholders(schema: &mut Value) {
 
 fn wrap(schema: &mut Value) {
     let Some(object) = schema.as_object_mut() else { return };
-    let free_text = object.get("type") == Some(&json!("string"))
-        && !["enum", "const", "pattern", "minLength", "maxLength"].iter().any(|keyword| object.contains_key(*keyword));
-    if free_text {
-        // Numbers and truth values become text.
-        object.insert("type".to_owned(), json!(["string", "number", "boolean"]));
+    if is_free_text(object) {
+        widen(object);
         return;
     }
     let mut outer = Map::new();
@@ -123,6 +206,43 @@ fn wrap(schema: &mut Value) {
         }
     }
     let inner = Value::Object(std::mem::take(object));
-    outer.insert("anyOf".to_owned(), json!([inner, { "type": "string", "pattern": "\\$\\{" }]));
+    let mut choices = vec![json!({ "type": "string", "pattern": "\\$\\{" })];
+    if admits_numbers(&inner) {
+        choices.push(json!({ "type": "number" }));
+    }
+    choices.insert(0, inner);
+    outer.insert("anyOf".to_owned(), Value::Array(choices));
     *object = outer;
+}
+
+fn is_free_text(schema: &Map<String, Value>) -> bool {
+    let is_text = match schema.get("type") {
+        Some(Value::Array(types)) => types.contains(&json!("string")),
+        other => other == Some(&json!("string")),
+    };
+    is_text && !["enum", "const", "pattern"].iter().any(|keyword| schema.contains_key(*keyword))
+}
+
+/// Lets numbers and truth values be text.
+fn widen(schema: &mut Map<String, Value>) {
+    let mut types = match schema.remove("type") {
+        Some(Value::Array(types)) => types,
+        other => other.into_iter().collect(),
+    };
+    for name in ["number", "boolean"] {
+        if !types.contains(&json!(name)) {
+            types.push(json!(name));
+        }
+    }
+    // A whole number is a number; twice is once too many.
+    types.retain(|name| name != "integer");
+    schema.insert("type".to_owned(), Value::Array(types));
+}
+
+/// Whether a text in this form can be a number, such as permission bits or seconds.
+fn admits_numbers(schema: &Value) -> bool {
+    schema.get("type") == Some(&json!("string"))
+        && schema.get("enum").is_none()
+        && jsonschema::validator_for(schema)
+            .is_ok_and(|form| ["1", "30", "640", "8080"].iter().any(|text| form.is_valid(&json!(text))))
 }
