@@ -107,7 +107,7 @@ fn order_that_passes_through_what_stays_says_so() {
     };
     let plan = between(&mut Project::new(&components("one"), "t1: {}"), &components("two"), "");
     let text = said(&plan, "a");
-    assert!(text.contains("c, by way of others that stay as they are: c@t1 start: Do start"), "{text}");
+    assert!(text.contains("c, by way of what stands between them: c@t1 start: Do start"), "{text}");
 }
 
 #[test]

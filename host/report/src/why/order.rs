@@ -58,7 +58,7 @@ pub enum Reason<'a> {
         of: usize,
     },
     Gate,
-    /// By way of others that stay as they are.
+    /// By way of others: of what stays as it is between the two, or of what rolls together with it.
     Indirect {
         component: &'a str,
     },

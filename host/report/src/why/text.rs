@@ -100,9 +100,7 @@ fn wait_text(wait: &Wait<'_>) -> String {
         Reason::Staged => "everything is staged before anything stops".to_owned(),
         Reason::Batch { unit, batch, of } => format!("batch {batch} of {of} of {unit} comes first"),
         Reason::Gate => "a gate".to_owned(),
-        Reason::Indirect { component } => {
-            format!("{}, by way of others that stay as they are", inline(component))
-        }
+        Reason::Indirect { component } => format!("{}, by way of what stands between them", inline(component)),
     };
     let more = if wait.more > 0 { format!("; and {} more", wait.more) } else { String::new() };
     format!("{reason}: {}{more}", wait.what.join("; "))
