@@ -13,6 +13,7 @@ use super::components::Components;
 use super::draft::{Anchor, Draft, Label, Source, StepRef};
 use super::pass::Barrier;
 use crate::ask::ChangeSteps;
+use crate::desired::Ways;
 use crate::edges::Graph;
 use crate::error::PlanError;
 
@@ -48,12 +49,14 @@ impl<'a> Rolls<'a> {
     pub(super) fn new(
         components: &mut Components<'a>,
         targets: &'a BTreeMap<TargetName, Arc<TargetSpec>>,
+        ways: &Ways,
         hurried: bool,
         changes: impl Fn(&InstanceId) -> bool,
     ) -> Self {
         let mut found: BTreeMap<Unit, (Roll, Vec<u32>)> = BTreeMap::new();
-        for (number, component) in components.list.iter().enumerate() {
-            if let Some(roll) = roll_of(component.name, component.instances) {
+        for (number, component) in components.list.iter_mut().enumerate() {
+            (component.unit, component.gradual) = (None, false);
+            if let Some(roll) = roll_of(component.name, component.instances, ways) {
                 found.entry(roll.unit.clone()).or_insert_with(|| (roll, Vec::new())).1.push(number as u32);
             }
         }
@@ -278,9 +281,9 @@ fn in_a_row(
 }
 
 /// Returns how a component rolls; something done around its instances makes it a unit of its own.
-fn roll_of(name: &ComponentName, instances: &[InstanceSpec]) -> Option<Roll> {
+fn roll_of(name: &ComponentName, instances: &[InstanceSpec], ways: &Ways) -> Option<Roll> {
     let first = instances.first()?;
-    first.edges.roll.clone().or_else(|| {
+    ways.get(name).unwrap_or(&first.edges.roll).clone().or_else(|| {
         let around = instances.iter().any(|spec| !spec.around.is_empty());
         let strategies: Vec<Strategy> = Vec::new();
         around.then(|| Roll { unit: Unit::Component(Arc::from(name.as_str())), strategies, stage: Staging::All })
