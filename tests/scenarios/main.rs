@@ -1,6 +1,7 @@
 //! What Launchway promises, tried with the real binary on real SSH servers. A file per theme.
 
 mod architecture;
+mod canary;
 mod changes;
 mod interruption;
 mod names;
@@ -8,7 +9,9 @@ mod order;
 mod output;
 mod plugins;
 mod rollback;
+mod rolling;
 mod scale;
 mod services;
 mod site;
+mod traffic;
 mod trouble;
