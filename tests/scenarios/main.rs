@@ -10,6 +10,7 @@ mod output;
 mod plugins;
 mod rollback;
 mod rolling;
+mod rollouts;
 mod scale;
 mod services;
 mod site;

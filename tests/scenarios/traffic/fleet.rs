@@ -203,7 +203,7 @@ fn all_up(statuses: &BTreeMap<String, String>) -> bool {
 }
 
 /// Returns an address with a port that is free. The address is this process's own, so that nobody else takes it.
-fn free(address: &str) -> SocketAddr {
+pub(crate) fn free(address: &str) -> SocketAddr {
     let listener = TcpListener::bind((address, 0)).expect("the address can be listened on");
     listener.local_addr().expect("it has an address")
 }

@@ -95,8 +95,8 @@ fn ask_on(address: SocketAddr, began: Instant, stop: &AtomicBool) -> Answers {
             None => connect(address).map(|reader| (reader, 0)),
         };
         let answer = asked.and_then(|(mut reader, used)| {
-            let answer = ask(&mut reader)?;
-            connection = Some((reader, used + 1));
+            let (answer, stays) = ask(&mut reader)?;
+            connection = stays.then_some((reader, used + 1));
             Ok(answer)
         });
         match answer {
@@ -120,8 +120,8 @@ fn connect(address: SocketAddr) -> Result<BufReader<TcpStream>, String> {
     Ok(BufReader::new(connection))
 }
 
-/// Returns the version and the instance that answered: in full, with the status 200.
-fn ask(reader: &mut BufReader<TcpStream>) -> Result<(String, String), String> {
+/// Returns the version and the instance that answered, in full, with the status 200; and whether the connection stays.
+fn ask(reader: &mut BufReader<TcpStream>) -> Result<((String, String), bool), String> {
     let request = b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n";
     reader.get_mut().write_all(request).map_err(|error| format!("write: {error}"))?;
     let mut head = Vec::new();
@@ -138,10 +138,12 @@ fn ask(reader: &mut BufReader<TcpStream>) -> Result<(String, String), String> {
     let length: usize = length.and_then(|length| length.trim().parse().ok()).unwrap_or_default();
     let mut body = vec![0; length];
     reader.read_exact(&mut body).map_err(|error| format!("a truncated body: {error}"))?;
-    if !head.first().is_some_and(|line| line.starts_with("http/1.1 200")) {
-        return Err(format!("{:?}: {}", head.first(), String::from_utf8_lossy(&body[..body.len().min(100)])));
+    let status = head.first().map_or("", String::as_str);
+    if status.split(' ').nth(1) != Some("200") {
+        return Err(format!("{status}: {}", String::from_utf8_lossy(&body[..body.len().min(100)])));
     }
+    let stays = status.starts_with("http/1.1") && !head.iter().any(|line| line == "connection: close");
     let body: Value = serde_json::from_slice(&body).map_err(|error| format!("a broken body: {error}"))?;
     let text = |key: &str| body[key].as_str().map(str::to_owned).ok_or_else(|| format!("no {key} in the body"));
-    Ok((text("version")?, text("instance")?))
+    Ok(((text("version")?, text("instance")?), stays))
 }

@@ -4,6 +4,6 @@ mod fleet;
 mod load;
 mod proxy;
 
-pub(crate) use fleet::{Fleet, Release};
-pub(crate) use load::Answers;
+pub(crate) use fleet::{Fleet, Release, free};
+pub(crate) use load::{Answers, Load};
 pub(crate) use proxy::Checks;
