@@ -17,6 +17,8 @@ const INSTANCES: usize = 4;
 #[derive(Clone, Copy)]
 pub(crate) struct Release<'a> {
     pub(crate) version: &'a str,
+    /// The version of its code, which is what answers.
+    pub(crate) code: &'a str,
     /// Whether its instances are well.
     pub(crate) healthy: bool,
     /// The group's `rollout`.
@@ -28,7 +30,7 @@ pub(crate) struct Release<'a> {
 impl<'a> Release<'a> {
     /// A good release of which one instance is replaced at a time.
     pub(crate) fn rolling(version: &'a str) -> Self {
-        Self { version, healthy: true, rollout: "[{ rolling: 1 }]", around: Some("always: true") }
+        Self { version, code: version, healthy: true, rollout: "[{ rolling: 1 }]", around: Some("always: true") }
     }
 }
 
@@ -67,10 +69,10 @@ impl Fleet {
 
     /// Makes the project's folder hold a release.
     pub(crate) fn release(&self, release: Release<'_>) {
-        let Release { version, healthy, rollout, around } = release;
+        let Release { version, code, healthy, rollout, around } = release;
         let project = &self.site.project;
         project.write("release/instance.py", include_str!("instance.py")).expect("it can be written");
-        project.write("release/version", version).expect("it can be written");
+        project.write("release/version", code).expect("it can be written");
         let broken = project.path("release/broken");
         if healthy && broken.exists() {
             std::fs::remove_file(&broken).expect("it can be removed");
@@ -101,7 +103,7 @@ components:
     on: role=app
     with:
       path: "${{folder}}/${{target.name}}/config.json"
-      content: '{{"instance": "${{target.name}}", "listen": "${{target.address}}", "port": ${{port}}}}'
+      content: '{{"instance": "${{target.name}}", "listen": "${{target.address}}", "port": ${{port}}, "release": "{version}"}}'
       parents: true
   service:
     type: ssh/service
@@ -123,7 +125,7 @@ components:
       - type: health/http
         with:
           url: "http://${{target.address}}:${{port}}/health"
-          json: {{ /version: "${{version}}" }}
+          json: {{ /version: "{code}" }}
           interval: 100ms
           deadline: 3s
     {around}
