@@ -87,3 +87,19 @@ fn a_server_that_was_drained_for_nothing_comes_back_with_the_rollback() {
     fleet.roll_back();
     fleet.assert_all_up();
 }
+
+/// A release goes out in full, but an instance does not get back into rotation.
+#[test]
+fn a_server_that_could_not_be_put_back_is_put_back_by_the_next_run() {
+    let Some(fleet) = Fleet::new(Checks::Health) else { return };
+    fleet.deploy(release("1", true, "always: false"), 0);
+    fleet.release(release("2", true, "always: false"));
+    let path = fleet.site.project.path("launchway.yaml");
+    let text = std::fs::read_to_string(&path).expect("it was written");
+    let (before, after) = text.split_once("state: ready").expect("it is put back somewhere");
+    fleet.site.application(&format!("{before}state: ready{}", after.replacen("admin.sock", "gone.sock", 1)));
+    fleet.site.deploy(3).failure("service@host1/after/1.ready@host5");
+    assert!(fleet.is_drained("host1"));
+    fleet.deploy(release("2", true, "always: false"), 0);
+    fleet.assert_all_up();
+}

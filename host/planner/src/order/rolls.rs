@@ -106,14 +106,17 @@ impl<'a> Rolls<'a> {
     /// Adds the anchors that batches and actions around are tied to.
     pub(super) fn add_anchors(&self, components: &mut Components<'_>) {
         for rolling in &self.units {
+            let around = rolling.members.iter().any(|member| components.list[*member as usize].has_around());
             for member in &rolling.members {
                 let component = &mut components.list[*member as usize];
-                let around = component.instances.iter().any(|spec| !spec.around.is_empty());
                 if rolling.is_split() {
                     component.anchors |= Anchor::StopBegin.bit() | Anchor::Begin.bit();
                 }
-                if around {
+                if component.has_around() {
                     component.anchors |= Anchor::StopBegin.bit() | Anchor::StopReady.bit();
+                }
+                if around {
+                    component.anchors |= Anchor::VerifyEnd.bit();
                 }
             }
         }
@@ -160,7 +163,7 @@ impl<'a> Rolls<'a> {
                 }
                 for (id, chain) in &chains {
                     if let Some((change, steps)) = around(id).filter(|(_, steps)| steps.is_disturbing()) {
-                        draw_around(draft, barrier, ends, (change, steps), chain, &chains);
+                        draw_around(draft, barrier, (change, steps), chain, &chains);
                     }
                 }
             }
@@ -228,7 +231,6 @@ impl<'a> Rolling<'a> {
 fn draw_around(
     draft: &mut Draft,
     barrier: &mut Barrier,
-    ends: &mut CellEnds,
     (change, steps): (launchway_model::ChangeIndex, &ChangeSteps),
     chain: &Chain,
     members: &[(&InstanceId, Chain)],
@@ -253,9 +255,10 @@ fn draw_around(
                 let nodes = in_a_row(draft, after.steps.len(), guard, reference);
                 if let (Some(first), Some(last)) = (nodes.first(), nodes.last()) {
                     for (_, member) in members {
-                        member.at(Anchor::Committed).into_iter().for_each(|done| draft.edge(done, *first));
+                        member.at(Anchor::VerifyEnd).into_iter().for_each(|verified| draft.edge(verified, *first));
                     }
-                    ends.dones.push(*last);
+                    // Until it is back where it was, its change is not done.
+                    chain.at(Anchor::Committed).into_iter().for_each(|commit| draft.edge(*last, commit));
                 }
             }
         }
