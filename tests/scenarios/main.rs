@@ -3,6 +3,7 @@
 mod architecture;
 mod canary;
 mod changes;
+mod examples;
 mod interruption;
 mod names;
 mod order;
