@@ -44,6 +44,9 @@ fn upgrades_one_by_one_and_the_way_back_lose_no_request() {
     let (journal, fewest) = fleet.watched(|| fleet.roll_back());
     assert_one_by_one(&journal);
     assert_eq!(fewest.up, 3, "{fewest:?}");
+    let (restart, fewest) = fleet.watched(|| fleet.site.run(&["restart", "--yes", "--json"]).exits(0));
+    let restarted = Journal::of(&restart).steps("step-finished").iter().filter(|step| step.contains("/start/")).count();
+    assert_eq!((restarted, fewest.up), (4, 3), "{fewest:?}");
     fleet.assert_all_up();
     let answers = load.finish();
     eprintln!("{} requests in {:.1} s: {answers:?}", answers.total(), began.elapsed().as_secs_f32());
@@ -72,13 +75,35 @@ fn a_ramp_takes_out_its_batches_and_with_rolling_inside_one_at_a_time() {
     assert_eq!(fewest.up, 3, "{fewest:?}");
     // A rollback leaves the ramp out, and rolls as the run did, whatever the earlier release said.
     let (journal, fewest) = fleet.watched(|| fleet.roll_back());
-    eprintln!("{fewest:?}");
     assert_one_by_one(&journal);
     assert_eq!(fewest.up, 3, "{fewest:?}");
     fleet.assert_all_up();
     let answers = load.finish();
     assert!(answers.failures.is_empty(), "{answers:?}");
     assert_eq!(answers.versions.keys().collect::<Vec<_>>(), ["1", "2", "3"]);
+}
+
+#[test]
+fn a_run_that_is_stopped_half_way_goes_on_without_losing_a_request() {
+    let Some(fleet) = Fleet::new(Checks::Health) else { return };
+    let release = |version| Release { around: Some("always: false"), ..Release::rolling(version) };
+    fleet.deploy(Release { rollout: "[parallel]", ..release("1") }, 0);
+    let load = fleet.load();
+    fleet.release(release("2"));
+    let ((), fewest) = fleet.watched(|| {
+        let mut run = fleet.site.project.start(["deploy", "--yes", "--json"]).expect("it starts");
+        let begins = |line: &str| line.contains("step-started") && line.contains("service@host2/start/start");
+        run.wait_for(begins).expect("the second one is drained and starts");
+        run.interrupt().expect("it runs");
+        run.finish().expect("it ends").exits(5);
+        assert!(fleet.is_drained("host2"), "nobody has looked whether it is well");
+        let journal = fleet.site.deploy(0);
+        assert!(journal.steps("step-started").iter().all(|step| !step.contains("@host1/")), "that one is done");
+    });
+    assert_eq!(fewest.up, 3, "{fewest:?}");
+    fleet.assert_all_up();
+    let answers = load.finish();
+    assert!(answers.failures.is_empty(), "{answers:?}");
 }
 
 /// What the other tests look for can be seen.

@@ -86,7 +86,7 @@ impl Fleet {
             )
         };
         let around = around.map_or_else(String::new, |how| {
-            let (before, after) = (server("drain", ""), server("ready", ", deadline: 5s"));
+            let (before, after) = (server("drain", ""), server("ready", ", deadline: 10s"));
             format!("around: [{{ at: role=lb, before: {before}, after: {after}, {how} }}]")
         });
         self.site.application(&format!(
