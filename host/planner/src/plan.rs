@@ -11,7 +11,7 @@ use launchway_model::{
 
 use crate::alone::{act, keep_moved, restart, task};
 use crate::ask::ask;
-use crate::desired::Desired;
+use crate::desired::{Desired, Ways};
 use crate::diff::{Delta, DiffInput, diff};
 use crate::error::PlanError;
 use crate::inputs::{Plugins, Secrets};
@@ -85,12 +85,14 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
     if input.operation == Operation::Restart {
         (changes, steps) = keep_moved(changes, steps, &mut unchanged);
     }
+    let no_ways = Ways::new();
     let order_input = OrderInput {
         instances,
         changes: &changes,
         steps,
         handovers: &handovers,
         targets: input.desired.map_or(input.targets, |desired| &desired.targets),
+        ways: input.desired.map_or(&no_ways, |desired| &desired.ways),
         rollback,
     };
     let Ordered { nodes, rollouts } = order(order_input, &mut warnings)?;
