@@ -1,15 +1,20 @@
 //! What Launchway promises, tried with the real binary on real SSH servers. A file per theme.
 
 mod architecture;
+mod canary;
 mod changes;
 mod editors;
+mod examples;
 mod interruption;
 mod names;
 mod order;
 mod output;
 mod plugins;
 mod rollback;
+mod rolling;
+mod rollouts;
 mod scale;
 mod services;
 mod site;
+mod traffic;
 mod trouble;

@@ -83,6 +83,7 @@ impl Site {
 }
 
 /// The events of one run, in order.
+#[derive(Debug)]
 pub(crate) struct Journal(Vec<Value>);
 
 impl Journal {
@@ -96,6 +97,25 @@ impl Journal {
     pub(crate) fn places(&self, kind: &str, component: &str) -> Vec<usize> {
         let wanted = |line: &Value| line["event"] == kind && line["component"] == component;
         self.0.iter().enumerate().filter(|(_, line)| wanted(line)).map(|(place, _)| place).collect()
+    }
+
+    /// Returns the place of a step's event of one kind.
+    #[track_caller]
+    pub(crate) fn place(&self, kind: &str, step: &str) -> usize {
+        let wanted = |line: &Value| line["event"] == kind && line["step"] == step;
+        self.0.iter().position(wanted).unwrap_or_else(|| panic!("no {kind} of {step} in {self:#?}"))
+    }
+
+    /// Returns what a step that failed said.
+    #[track_caller]
+    pub(crate) fn failure(&self, step: &str) -> &str {
+        let failed = &self.0[self.place("step-finished", step)]["outcome"]["failed"];
+        failed["message"].as_str().unwrap_or_else(|| panic!("{step} did not fail in {self:#?}"))
+    }
+
+    /// Returns the keys of the steps with an event of one kind, in its order.
+    pub(crate) fn steps(&self, kind: &str) -> Vec<&str> {
+        self.0.iter().filter(|line| line["event"] == kind).filter_map(|line| line["step"].as_str()).collect()
     }
 
     pub(crate) fn count(&self, kind: &str) -> usize {

@@ -69,12 +69,16 @@ fn an_address_never_becomes_an_option() {
     let Some(site) = Site::new(2) else { return };
     let trap = site.project.outside("trap");
     let option = format!("-oProxyCommand=touch {}", trap.display());
+    site.application(ONE_FILE);
     for (name, target) in [
-        ("address", json!({ "address": option })),
-        ("user", json!({ "address": site.hosts.address(1), "user": option })),
+        ("an address", json!({ "address": option })),
+        ("a user", json!({ "address": site.hosts.address(1), "user": option })),
+        ("a jump host", json!({ "address": site.hosts.address(1), "ssh": { "jump": [option] } })),
     ] {
-        let text = deploy_with_a_bad_second_host(&site, |host| *host = target);
-        assert!(text.contains("begins with `-`") && text.contains(name), "{text}");
+        site.environment(|environment| environment["targets"]["host2"] = target);
+        let output = site.run(&["deploy", "--yes"]).exits(2);
+        output.says(&format!("{name} can't begin with `-`")).says("environments/");
+        assert_eq!(site.deployed("host1"), None, "nothing was begun");
     }
     assert!(!trap.exists());
 }

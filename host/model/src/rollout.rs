@@ -69,7 +69,7 @@ pub enum Parallel {
 pub struct Rolling {
     /// How many targets at a time: a number, or a percentage of all of them, such as `25%` (rounded down, at least one).
     pub rolling: Size,
-    /// The next target begins when any one has ended, instead of when the whole batch has.
+    /// Each target waits for the one so many places before it, instead of for a whole batch.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub window: bool,
     /// What stands between two batches.

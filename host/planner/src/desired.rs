@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use launchway_model::config::{Defaults, Environment, EscalationConfig, Target};
 use launchway_model::{
-    ApplicationName, ApplicationState, ComponentName, Digest, Escalation, InstanceId, InstanceSpec, TargetName,
+    ApplicationName, ApplicationState, ComponentName, Digest, Escalation, InstanceId, InstanceSpec, Roll, TargetName,
     TargetSpec, Transport, Version,
 };
 
@@ -27,7 +27,12 @@ pub struct Desired {
     /// What runs at the end of a run, in this order, on its targets.
     pub finally: Vec<InstanceSpec>,
     pub names: Names,
+    /// How components roll, where that is not for what is recorded with their instances to say.
+    pub ways: Ways,
 }
+
+/// How components roll; with none, all at once.
+pub type Ways = BTreeMap<ComponentName, Option<Roll>>;
 
 impl Desired {
     /// Returns everything that is recorded, as it is.
@@ -44,6 +49,7 @@ impl Desired {
             tasks: Vec::new(),
             finally: Vec::new(),
             names: Names::default(),
+            ways: Ways::new(),
         }
     }
 }

@@ -25,7 +25,7 @@ mod restrict;
 mod suggest;
 
 pub use check::{CheckInput, check};
-pub use desired::{Desired, Names, target_specs};
+pub use desired::{Desired, Names, Ways, target_specs};
 pub use error::{PlanError, WriterInTree};
 pub use expand::{DictionaryFiles, ExpandInput, Expanded, LastTargets, expand};
 pub use lint::{Fault, lint};

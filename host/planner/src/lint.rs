@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use launchway_model::{ActionPlace, ChangeIndex, ChangeKind, NodeKind, Owner, Phase, Plan, StepKey, StepNode};
+use launchway_model::{ChangeIndex, ChangeKind, NodeKind, Phase, Plan, StepKey, StepNode};
 
 /// A rule that a plan breaks.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -24,8 +24,7 @@ pub enum Fault {
 /// Whether somebody has to wait for a step.
 fn is_missed(step: &StepNode, plan: &Plan) -> bool {
     let alone = plan.change(step.owner.change()).is_some_and(|change| change.kind == ChangeKind::Act);
-    let after = matches!(step.owner, Owner::Action { place: ActionPlace::After, .. });
-    !alone && !after && step.step.phase != Phase::Finish
+    !alone && step.step.phase != Phase::Finish
 }
 
 /// Returns every rule that a plan breaks.

@@ -1,16 +1,17 @@
 //! The one function: from what is wanted and what is recorded to a plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use launchway_model::{
-    ApplicationName, ApplicationState, Basis, Cause, Diagnostics, Digest, EnvironmentName, InstanceChange, NodeKind,
-    Operation, Owner, Plan, PlanNode, PluginName, StepNode, TargetName, TargetSpec, VersionChange,
+    ApplicationName, ApplicationState, Basis, Cause, ChangeKind, ComponentName, Deployed, Diagnostic, Diagnostics,
+    Digest, EnvironmentName, InstanceChange, InstanceId, NodeKind, Operation, Owner, Plan, PlanNode, PluginName,
+    StepNode, TargetName, TargetSpec, VersionChange,
 };
 
 use crate::alone::{act, keep_moved, restart, task};
 use crate::ask::ask;
-use crate::desired::Desired;
+use crate::desired::{Desired, Ways};
 use crate::diff::{Delta, DiffInput, diff};
 use crate::error::PlanError;
 use crate::inputs::{Plugins, Secrets};
@@ -79,16 +80,19 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
             changes.push(act(spec, Cause::Always, &input)?);
         }
     }
+    warn_of_needs(&state, &changes, &amendments, &mut warnings);
     let mut steps = ask(&changes, input.plugins)?;
     if input.operation == Operation::Restart {
         (changes, steps) = keep_moved(changes, steps, &mut unchanged);
     }
+    let no_ways = Ways::new();
     let order_input = OrderInput {
         instances,
         changes: &changes,
         steps,
         handovers: &handovers,
         targets: input.desired.map_or(input.targets, |desired| &desired.targets),
+        ways: input.desired.map_or(&no_ways, |desired| &desired.ways),
         rollback,
     };
     let Ordered { nodes, rollouts } = order(order_input, &mut warnings)?;
@@ -125,6 +129,36 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
     match lint(&plan).first() {
         None => Ok(Planned { plan, warnings }),
         Some(fault) => Err(PlanError::Broken(fault.to_string())),
+    }
+}
+
+/// Says what stays although something that it was deployed with a need for goes.
+fn warn_of_needs(
+    state: &ApplicationState,
+    changes: &[InstanceChange],
+    amendments: &[Arc<Deployed>],
+    warnings: &mut Diagnostics,
+) {
+    let goes = |change: &&InstanceChange| change.kind == ChangeKind::Delete;
+    let gone: BTreeSet<&ComponentName> = changes.iter().filter(goes).map(|change| &change.id.component).collect();
+    if gone.is_empty() {
+        return;
+    }
+    // What is wanted, and was looked at, needs what the release says.
+    let amended = amendments.iter().map(|deployed| &deployed.spec.id);
+    let touched: BTreeSet<&InstanceId> = changes.iter().map(|change| &change.id).chain(amended).collect();
+    let mut said = BTreeSet::new();
+    for (id, record) in state.instances.iter().filter(|(id, _)| !touched.contains(id)) {
+        let Some(deployed) = &record.confirmed else { continue };
+        let edges = &deployed.spec.edges;
+        let needs = edges.needs.iter().chain(&edges.after).map(|edge| &edge.component);
+        for need in needs.chain(edges.subscribe.iter().map(|edge| &edge.component)).filter(|need| gone.contains(need)) {
+            if said.insert((&id.component, need)) {
+                let message =
+                    format!("`{}` stays, and was deployed with a need for `{need}`, which goes", id.component);
+                warnings.push(Diagnostic::warning("needed", message));
+            }
+        }
     }
 }
 
@@ -175,7 +209,7 @@ fn plugins_used(changes: &[InstanceChange], nodes: &[PlanNode], plugins: &dyn Pl
 /// Returns every target that the plan refers to: as the environment has it now, else as it is recorded.
 fn targets_used(
     changes: &[InstanceChange],
-    amendments: &[Arc<launchway_model::Deployed>],
+    amendments: &[Arc<Deployed>],
     nodes: &[PlanNode],
     current: &BTreeMap<TargetName, Arc<TargetSpec>>,
 ) -> BTreeMap<TargetName, Arc<TargetSpec>> {

@@ -8,7 +8,7 @@ use launchway_model::{
     OnRollback, Plan, RunId, TargetName, TargetSpec,
 };
 
-use crate::desired::{Desired, Names};
+use crate::desired::{Desired, Names, Ways};
 use crate::restrict::Restriction;
 
 /// Why a run can't be rolled back.
@@ -123,8 +123,17 @@ pub fn restore(
         tasks: Vec::new(),
         finally: Vec::new(),
         names: Names::default(),
+        // It goes back the way that the run came: what is restored may be of a release that rolled in another way, or
+        // not at all.
+        ways: ways(run_plan),
     };
     Ok(Restored { desired, kept })
+}
+
+/// Returns how a run went about its changes.
+fn ways(plan: &Plan) -> Ways {
+    let desired = plan.changes.iter().filter_map(|change| change.desired.as_ref());
+    desired.map(|deployed| (deployed.spec.id.component.clone(), deployed.spec.edges.roll.clone())).collect()
 }
 
 fn add<'a>(

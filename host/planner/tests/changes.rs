@@ -439,3 +439,26 @@ fn edges_grow_with_the_instances_not_with_their_pairs() {
         assert!(one > 100 && two * 10 <= one * 21, "{one} edges became {two}");
     }
 }
+
+#[test]
+fn what_a_plan_leaves_behind_is_said() {
+    let mut project =
+        Project::new("a: { type: t/plain }\nb: { type: t/plain, needs: [a] }", "t1: { address: 10.0.0.1 }");
+    let state = deployed(&project);
+    let warnings = |project: &Project, operation, desired: Option<&launchway_planner::Desired>| -> Vec<String> {
+        let planned = project.try_plan(operation, desired, &state).unwrap();
+        planned.warnings.iter().map(|warning| warning.message.clone()).collect()
+    };
+    project.restriction = Restriction { components: vec!["a".to_owned()], targets: Vec::new() };
+    let said = warnings(&project, Operation::Undeploy, None);
+    assert_eq!(said, ["`b` stays, and was deployed with a need for `a`, which goes"]);
+    project.restriction = Restriction::default();
+    assert!(warnings(&project, Operation::Undeploy, None).is_empty());
+    let all = project.application.clone();
+    project.components("b: { type: t/plain }");
+    assert!(warnings(&project, Operation::Deploy, Some(&project.desired())).is_empty(), "it needs it no more");
+    project.application = all;
+    project.environment = project.environment.replace("10.0.0.1", "10.0.0.2");
+    let said = warnings(&project, Operation::Deploy, Some(&project.desired()));
+    assert_eq!(said, ["the target `t1` is 10.0.0.2 now and was 10.0.0.1: what was deployed there stays there"]);
+}

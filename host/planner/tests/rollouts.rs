@@ -430,12 +430,13 @@ fn check(model: &Model, plan: &Plan) {
             require(&own.of(&[Phase::Stage]), &other.before, "staged before anything is done around");
         }
         require(&own.before, &disturbing, "before");
+        require(&own.after, &[own.commit], "done when it is back");
         assert!(part.around != own.before.is_empty() || own.of(&DISTURBING[..4]).is_empty());
         for (other, its) in &nodes {
             let together = gradual(place.0).is_some() && gradual(place.0) == gradual(other.0);
             let same_group = part.group.is_some() && part.group == model.parts[other.0].group;
             if (same_group || place.0 == other.0) && place.1 == other.1 {
-                require(&[its.commit], &own.after, "after all of its group on its target");
+                require(&its.of(&DISTURBING), &own.after, "after all of its group on its target");
             }
             // Batches, where all of one comes before all of the other.
             let windowed = gradual(place.0).is_some_and(|group| model.groups[group].contains("window"));

@@ -174,7 +174,8 @@ fn deploy(instance: &Instance<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>
     let path = &properties.path;
     let unpack = format!("Unpack {} to {path}/releases/{release}", artifact.file_name);
     let switch = format!("Switch {path}/current to {release}");
-    let prune = format!("Keep {} releases in {path}", properties.keep.0);
+    let plural = if properties.keep.0 == 1 { "" } else { "s" };
+    let prune = format!("Keep {} release{plural} in {path}", properties.keep.0);
     Ok(vec![
         Step::of(instance, Phase::Stage, "unpack", unpack),
         Step::of(instance, Phase::Start, "switch", switch),

@@ -63,7 +63,13 @@ impl Delta {
 
 /// Compares what is wanted with what is recorded.
 pub(crate) fn diff(input: &DiffInput<'_, '_>) -> Result<Delta, PlanError> {
-    let mut pass = Pass { input, delta: Delta::default(), fingerprints: BTreeMap::new(), digests: HashMap::new() };
+    let mut pass = Pass {
+        input,
+        delta: Delta::default(),
+        fingerprints: BTreeMap::new(),
+        digests: HashMap::new(),
+        moved_targets: BTreeSet::new(),
+    };
     let none = Vec::new();
     let wanted = input.desired.map_or(&none, |desired| &desired.instances);
     let mut wanted = wanted.iter().peekable();
@@ -90,6 +96,7 @@ pub(super) struct Pass<'a, 'k> {
     pub(super) delta: Delta,
     fingerprints: BTreeMap<SecretName, Fingerprint>,
     digests: HashMap<PluginName, Digest>,
+    moved_targets: BTreeSet<TargetName>,
 }
 
 impl<'k> Pass<'_, 'k> {
@@ -164,6 +171,7 @@ impl<'k> Pass<'_, 'k> {
             !relocated && (target.address != previous.target.address || target.transport != previous.target.transport);
         if moved {
             causes.push(Cause::TargetChanged);
+            self.warn_of_move(&target, &previous.target);
         }
         if previous.spec.kind != wanted.kind {
             return self.replace(wanted, record, previous, causes);
@@ -202,6 +210,18 @@ impl<'k> Pass<'_, 'k> {
         let desired = self.deployed(wanted, target, fingerprints)?;
         self.push(&wanted.id, ChangeKind::Update, causes, Some(record), Some(previous), Some(desired));
         Ok(())
+    }
+
+    /// Says once per target that what is on the machine it was stays there.
+    fn warn_of_move(&mut self, now: &TargetSpec, before: &TargetSpec) {
+        if self.moved_targets.insert(now.name.clone()) {
+            let message = format!(
+                "the target `{}` is {} now and was {}: what was deployed there stays there",
+                now.name, now.address, before.address
+            );
+            let hint = "undeploy with the old address first, if it is to be taken away";
+            self.delta.warnings.push(Diagnostic::warning("target-moved", message).hint(hint));
+        }
     }
 
     fn create(

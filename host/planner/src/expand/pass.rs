@@ -11,7 +11,7 @@ use super::edges::APPLICATION;
 use super::findings::{Findings, split};
 use super::world::{DictionaryFiles, LastTargets, Standalone, World};
 use crate::check::check_structure;
-use crate::desired::{Desired, Names};
+use crate::desired::{Desired, Names, Ways};
 use crate::inputs::{Files, Plugins};
 use crate::kinds::Kinds;
 use crate::suggest;
@@ -61,6 +61,7 @@ pub fn expand(input: ExpandInput<'_>) -> Result<Expanded, Diagnostics> {
         untouched: BTreeSet::new(),
         tasks,
         finally,
+        ways: Ways::new(),
         names: Names {
             components: components
                 .clone()

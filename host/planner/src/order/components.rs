@@ -42,6 +42,13 @@ pub(super) struct Relation {
     pub(super) same_target: bool,
 }
 
+impl Staying<'_> {
+    /// Whether something is done around its instances.
+    pub(super) fn has_around(&self) -> bool {
+        self.instances.iter().any(|spec| !spec.around.is_empty())
+    }
+}
+
 impl<'a> Components<'a> {
     pub(super) fn new(instances: &'a [InstanceSpec], changes: &[InstanceChange]) -> Self {
         let mut list = Vec::new();
@@ -117,14 +124,21 @@ impl<'a> Components<'a> {
         for relation in relations {
             let (from, to) = (relation.from as usize, relation.to as usize);
             let stops = self.orders_stops(relation);
-            let (tail, head) = if relation.strict {
-                (Anchor::Committed.bit(), Anchor::Begin.bit())
-            } else {
-                (Anchor::VerifyEnd.bit(), Anchor::StartBegin.bit())
-            };
+            let (tail, head) = self.ends(relation);
+            let (tail, head) = (tail.bit(), head.bit());
             self.list[to].anchors |= tail | if stops { Anchor::StopBegin.bit() } else { 0 };
             let coexists = if self.is_apart(relation) { Anchor::StopBegin.bit() } else { 0 };
             self.list[from].anchors |= head | coexists | if stops { Anchor::StopEnd.bit() } else { 0 };
+        }
+    }
+
+    /// Returns where in the life of its two ends a relation is tied.
+    pub(super) fn ends(&self, relation: &Relation) -> (Anchor, Anchor) {
+        match relation.strict {
+            false => (Anchor::VerifyEnd, Anchor::StartBegin),
+            // What is done around `to` waits for all of its group, which may have to wait for `from`.
+            true if self.list[relation.to as usize].has_around() => (Anchor::VerifyEnd, Anchor::Begin),
+            true => (Anchor::Committed, Anchor::Begin),
         }
     }
 

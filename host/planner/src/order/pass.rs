@@ -18,6 +18,7 @@ use super::relations::{Chains, draw};
 use super::rolls::Rolls;
 use super::steps::StepMaker;
 use crate::ask::ChangeSteps;
+use crate::desired::Ways;
 use crate::edges::Graph;
 use crate::error::PlanError;
 
@@ -30,6 +31,8 @@ pub(crate) struct OrderInput<'a> {
     pub(crate) handovers: &'a [Handover],
     /// How targets are labelled, for what rolls by labels.
     pub(crate) targets: &'a BTreeMap<TargetName, Arc<TargetSpec>>,
+    /// How components roll, where that is not what is recorded with their instances.
+    pub(crate) ways: &'a Ways,
     /// It goes back to what was recorded, of several releases maybe: a cycle among that is no error, and nobody waits
     /// between batches.
     pub(crate) rollback: bool,
@@ -45,7 +48,7 @@ pub(crate) struct Ordered {
 
 /// Puts the steps of all changes in order.
 pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result<Ordered, PlanError> {
-    let OrderInput { instances, changes, steps, handovers, targets, rollback } = input;
+    let OrderInput { instances, changes, steps, handovers, targets, ways, rollback } = input;
     if changes.is_empty() {
         return Ok(Ordered::default());
     }
@@ -75,7 +78,12 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
     }
     let order = graph.successors_first().expect("all cycles are gone");
     let (fates, gone, alone) = sort_out(changes);
-    let rolls = Rolls::new(&mut components, targets, rollback, |id| fates.contains_key(id));
+    let changes_of = |id: &InstanceId| fates.contains_key(id);
+    let mut rolls = Rolls::new(&mut components, targets, ways, rollback, changes_of);
+    if !ways.is_empty() && rolls.check(&components, &edges(&relations)).is_err() {
+        // What the earlier release needed stands in the way of it; as that release rolled, it can go.
+        rolls = Rolls::new(&mut components, targets, &Ways::new(), rollback, changes_of);
+    }
     rolls.check(&components, &edges(&relations))?;
     components.prepare(&relations, &graph, &order);
     rolls.add_anchors(&mut components);

@@ -24,8 +24,7 @@ pub(super) fn draw(
     let mut joins = Joins::new(components, rolls, chains);
     for relation in relations {
         let stops = components.orders_stops(relation);
-        let (tail, head) =
-            if relation.strict { (Anchor::Committed, Anchor::Begin) } else { (Anchor::VerifyEnd, Anchor::StartBegin) };
+        let (tail, head) = components.ends(relation);
         let ends = Ends { tail, head, stops, apart: components.is_apart(relation) };
         if relation.same_target {
             per_target(draft, components, relation, chains, ends);

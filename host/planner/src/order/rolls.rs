@@ -13,6 +13,7 @@ use super::components::Components;
 use super::draft::{Anchor, Draft, Label, Source, StepRef};
 use super::pass::Barrier;
 use crate::ask::ChangeSteps;
+use crate::desired::Ways;
 use crate::edges::Graph;
 use crate::error::PlanError;
 
@@ -48,12 +49,14 @@ impl<'a> Rolls<'a> {
     pub(super) fn new(
         components: &mut Components<'a>,
         targets: &'a BTreeMap<TargetName, Arc<TargetSpec>>,
+        ways: &Ways,
         hurried: bool,
         changes: impl Fn(&InstanceId) -> bool,
     ) -> Self {
         let mut found: BTreeMap<Unit, (Roll, Vec<u32>)> = BTreeMap::new();
-        for (number, component) in components.list.iter().enumerate() {
-            if let Some(roll) = roll_of(component.name, component.instances) {
+        for (number, component) in components.list.iter_mut().enumerate() {
+            (component.unit, component.gradual) = (None, false);
+            if let Some(roll) = roll_of(component.name, component.instances, ways) {
                 found.entry(roll.unit.clone()).or_insert_with(|| (roll, Vec::new())).1.push(number as u32);
             }
         }
@@ -103,14 +106,17 @@ impl<'a> Rolls<'a> {
     /// Adds the anchors that batches and actions around are tied to.
     pub(super) fn add_anchors(&self, components: &mut Components<'_>) {
         for rolling in &self.units {
+            let around = rolling.members.iter().any(|member| components.list[*member as usize].has_around());
             for member in &rolling.members {
                 let component = &mut components.list[*member as usize];
-                let around = component.instances.iter().any(|spec| !spec.around.is_empty());
                 if rolling.is_split() {
                     component.anchors |= Anchor::StopBegin.bit() | Anchor::Begin.bit();
                 }
-                if around {
+                if component.has_around() {
                     component.anchors |= Anchor::StopBegin.bit() | Anchor::StopReady.bit();
+                }
+                if around {
+                    component.anchors |= Anchor::VerifyEnd.bit();
                 }
             }
         }
@@ -165,7 +171,7 @@ impl<'a> Rolls<'a> {
                 }
                 for (id, chain) in &chains {
                     if let Some((change, steps)) = around(id).filter(|(_, steps)| steps.is_disturbing()) {
-                        draw_around(draft, barrier, ends, (change, steps), chain, &chains, ready);
+                        draw_around(draft, barrier, (change, steps), chain, &chains, ready);
                     }
                 }
             }
@@ -233,7 +239,6 @@ impl<'a> Rolling<'a> {
 fn draw_around(
     draft: &mut Draft,
     barrier: &mut Barrier,
-    ends: &mut CellEnds,
     (change, steps): (launchway_model::ChangeIndex, &ChangeSteps),
     chain: &Chain,
     members: &[(&InstanceId, Chain)],
@@ -260,9 +265,10 @@ fn draw_around(
                 let nodes = in_a_row(draft, after.steps.len(), guard, reference);
                 if let (Some(first), Some(last)) = (nodes.first(), nodes.last()) {
                     for (_, member) in members {
-                        member.at(Anchor::Committed).into_iter().for_each(|done| draft.edge(done, *first));
+                        member.at(Anchor::VerifyEnd).into_iter().for_each(|verified| draft.edge(verified, *first));
                     }
-                    ends.dones.push(*last);
+                    // Until it is back where it was, its change is not done.
+                    chain.at(Anchor::Committed).into_iter().for_each(|commit| draft.edge(*last, commit));
                 }
             }
         }
@@ -288,9 +294,9 @@ fn in_a_row(
 }
 
 /// Returns how a component rolls; something done around its instances makes it a unit of its own.
-fn roll_of(name: &ComponentName, instances: &[InstanceSpec]) -> Option<Roll> {
+fn roll_of(name: &ComponentName, instances: &[InstanceSpec], ways: &Ways) -> Option<Roll> {
     let first = instances.first()?;
-    first.edges.roll.clone().or_else(|| {
+    ways.get(name).unwrap_or(&first.edges.roll).clone().or_else(|| {
         let around = instances.iter().any(|spec| !spec.around.is_empty());
         let strategies: Vec<Strategy> = Vec::new();
         around.then(|| Roll { unit: Unit::Component(Arc::from(name.as_str())), strategies, stage: Staging::All })

@@ -56,11 +56,13 @@ impl Core {
     }
 }
 
-/// Whether a step does something to the instance it belongs to, rather than around it.
+/// Whether a step does something to the instance it belongs to. To take it out of a proxy does: whoever finds it half
+/// done has to put it back.
 pub(super) fn touches(plan: &Plan, step: &StepNode) -> bool {
     match &step.owner {
         // To look again at what stays as it is leaves that as it is.
         Owner::Action { place: ActionPlace::Verify, change, .. } => !plan.change(*change).is_some_and(is_only_verified),
+        Owner::Action { place: ActionPlace::Before, .. } => true,
         Owner::Action { .. } => false,
         Owner::Instance { change } => plan.change(*change).is_some_and(|change| change.kind != ChangeKind::Act),
     }
