@@ -24,6 +24,7 @@ mod project;
 mod reference;
 mod release;
 mod reporter;
+mod requirements;
 mod saved_plan;
 
 fn main() -> std::process::ExitCode {

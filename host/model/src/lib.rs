@@ -11,6 +11,8 @@ mod id;
 mod instance;
 mod kind;
 mod plan;
+mod range;
+mod requirement;
 mod rollout;
 mod run;
 mod state;
@@ -32,6 +34,8 @@ pub use plan::{
     ActionPlace, Always, Basis, Batches, ChangeIndex, ChangeKind, Gate, InstanceChange, Move, NodeId, NodeKind,
     Operation, Owed, Owner, Plan, PlanNode, StepNode, VersionChange,
 };
+pub use range::{Mismatch, RangeError, VersionRange};
+pub use requirement::{Moving, Neighbour, Requirement, RequiresChange, Unmet, UnmetProblem, unmet};
 pub use rollout::{
     ApproveSpec, BakeSpec, By, GateSpec, GateWord, Parallel, Pause, Ramp, Roll, Rolling, Size, Staging, Strategy, Unit,
 };

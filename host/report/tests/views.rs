@@ -204,10 +204,10 @@ fn state() -> ApplicationState {
 #[test]
 fn a_state_for_people_and_machines() {
     let last = LastRun { id: RunId(4), status: "failed".to_owned(), started: Timestamp(1_795_000_000_000) };
-    insta::assert_snapshot!(status_text(&state(), Some(&last), PLAIN, false));
+    insta::assert_snapshot!(status_text(&state(), &[], Some(&last), PLAIN, false));
     let mut state = state();
     state.instances.retain(|id, _| id.component.as_str() != "web");
-    insta::assert_snapshot!(status_json(&state, Some(&last)));
+    insta::assert_snapshot!(status_json(&state, &[], Some(&last)));
     insta::assert_snapshot!(applications_text(&[(state, Some(last))]));
 }
 
@@ -216,7 +216,7 @@ fn nothing_deployed_is_said_in_words() {
     let mut state = state();
     state.instances.clear();
     state.version = None;
-    assert_eq!(status_text(&state, None, PLAIN, false), "shop is not deployed on staging\n");
+    assert_eq!(status_text(&state, &[], None, PLAIN, false), "shop is not deployed on staging\n");
 }
 
 fn record(index: u64, event: Value) -> EventRecord {
@@ -352,6 +352,7 @@ fn row() -> RunRow {
         finished: Some(Timestamp(1_795_000_012_000)),
         user: "deploy".to_owned(),
         host: "ci".to_owned(),
+        ignored: Vec::new(),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::next_steps::shell_quote;
 use crate::planning::{Wish, make, shown};
+use crate::requirements::{unmet_by, warnings_of};
 use crate::saved_plan::SavedPlan;
 
 /// Shows what a deployment would change.
@@ -21,7 +22,8 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     let keep = args.output.is_some();
     let store = if keep { Some(context.store()?) } else { context.store_if_any()? };
     let wish = Wish::Project { version: args.release.version.as_deref(), set: set.clone(), force: Vec::new() };
-    let ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
+    let mut ready = make(&mut context, wish, &args.part, store.as_ref(), keep, None)?;
+    ready.warnings.extend(warnings_of(&unmet_by(store.as_ref(), &ready.plan)?));
     let warnings = diagnostics_json(&context.sources, &ready.warnings);
     console.warnings(&context.sources, &ready.warnings);
     if console.json {
