@@ -145,7 +145,7 @@ fn a_dictionary_for_some_targets_may_be_a_file() {
         environment.replace("dictionaries: [", &format!("dictionaries: [{{ on: \"!x\", file: {file} }}, "))
     };
     place.write("environments/local.yaml", &with("none.yaml"));
-    place.run(&["plan"]).exits(2).tells("environments/local.yaml:4:33").tells("none.yaml");
+    place.run(&["plan"]).exits(2).tells("environments/local.yaml:4:34").tells("none.yaml");
     place.write("environments/local.yaml", &with("some.yaml"));
     place.write("environments/some.yaml", "pool: forty\n");
     place.run(&["plan", "-v"]).exits(0).gives("forty");
