@@ -134,7 +134,17 @@ pub(crate) struct DeployArgs {
     #[arg(long, value_name = "NAME", action = clap::ArgAction::Append)]
     pub force: Vec<String>,
     #[command(flatten)]
+    pub others: OthersArgs,
+    #[command(flatten)]
     pub asking: AskingArgs,
+}
+
+/// What other applications have to say.
+#[derive(Args, Debug, Clone, Copy, Default)]
+pub(crate) struct OthersArgs {
+    /// Go on although what applications require of one another is not met; the run records it
+    #[arg(long)]
+    pub ignore_requires: bool,
 }
 
 /// Who answers questions.
@@ -188,6 +198,8 @@ pub(crate) struct RollbackArgs {
     #[command(flatten)]
     pub part: PartArgs,
     #[command(flatten)]
+    pub others: OthersArgs,
+    #[command(flatten)]
     pub asking: AskingArgs,
 }
 
@@ -195,6 +207,8 @@ pub(crate) struct RollbackArgs {
 pub(crate) struct UndeployArgs {
     #[command(flatten)]
     pub part: PartArgs,
+    #[command(flatten)]
+    pub others: OthersArgs,
     #[command(flatten)]
     pub asking: AskingArgs,
 }

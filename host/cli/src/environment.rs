@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use launchway_model::config::{Dictionary, Environment, Parsed, parse_dictionary, parse_environment};
+use launchway_model::config::{Environment, Parsed, parse_dictionary, parse_environment};
 use launchway_model::{Diagnostic, Diagnostics, Digest, EnvironmentName, Sources};
 use serde_json::Value;
 
@@ -131,14 +131,14 @@ pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources
     let mut parts = vec![text];
     let mut dictionaries = BTreeMap::new();
     for (index, dictionary) in environment.value.dictionaries.iter().enumerate() {
-        let Dictionary::File(file) = dictionary else { continue };
+        let Some((file, place)) = dictionary.file() else { continue };
         if dictionaries.contains_key(file) {
             continue;
         }
         let text = match read_text(&folder.join(file)) {
             Ok(text) => text,
             Err(error) => {
-                let span = environment.document.span(&format!("/dictionaries/{index}"));
+                let span = environment.document.span(&format!("/dictionaries/{index}{place}"));
                 findings.push(Diagnostic::error("file", error.message).at(span, "asked for here"));
                 continue;
             }

@@ -25,6 +25,7 @@ use crate::interrupts::Interrupts;
 use crate::next_steps::{Again, NextStep, next_steps};
 use crate::release::Manifest;
 use crate::reporter::{self, Gathered};
+use crate::requirements::refused;
 
 /// How many connections are begun at once; a default sshd refuses more than ten.
 const CONNECT_CONCURRENCY: usize = 10;
@@ -39,6 +40,7 @@ pub(crate) struct LiveRun {
     pub release: Option<Manifest>,
     /// It came from a file, and may be run once.
     pub saved: bool,
+    pub ignore_requires: bool,
     /// How it was asked for.
     pub again: Again,
     pub gates: Gates,
@@ -55,6 +57,7 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
         holder: holder(),
         started,
         saved_plan: live.saved,
+        ignore_requires: live.ignore_requires,
     });
     let journal = Arc::new(journal.map_err(|error| begin_error(&error))?);
     let gates = live.gates;
@@ -252,6 +255,7 @@ fn begin_error(error: &BeginError) -> CliError {
         BeginError::Used { .. } => {
             CliError::new(Exit::Refused, "used-plan", chain(error)).hint("a saved plan runs once; make a new one")
         }
+        BeginError::Unmet(unmet) => refused(unmet),
         BeginError::Store(error) => store_error(error),
     }
 }

@@ -26,6 +26,7 @@ mod project;
 mod reference;
 mod release;
 mod reporter;
+mod requirements;
 mod saved_plan;
 
 fn main() -> std::process::ExitCode {

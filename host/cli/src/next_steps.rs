@@ -6,7 +6,7 @@ use launchway_model::{Operation, Plan, RunId, RunOutcome};
 use launchway_report::shell_quote;
 use serde::Serialize;
 
-use crate::args::{Global, PartArgs, ReleaseArgs};
+use crate::args::{Global, OthersArgs, PartArgs, ReleaseArgs};
 use crate::reporter::Gathered;
 
 /// A command that goes on from where a run ended.
@@ -54,6 +54,11 @@ impl Again {
 
     pub(crate) fn force(mut self, components: &[String]) -> Self {
         self.wishes.extend(components.iter().map(|name| option("--force", name)));
+        self
+    }
+
+    pub(crate) fn others(mut self, others: OthersArgs) -> Self {
+        self.wishes.push_str(if others.ignore_requires { " --ignore-requires" } else { "" });
         self
     }
 

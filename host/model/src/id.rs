@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Pause, Size, login};
+use crate::{Pause, Size, VersionRange, login};
 
 /// Why a text is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +71,9 @@ pub(crate) const FORMATS: &[(&str, FormatCheck)] = &[
     (SecretName::FORMAT, |text| SecretName::check(text)),
     (PluginName::FORMAT, |text| PluginName::check(text)),
     (Version::FORMAT, |text| Version::check(text)),
+    (VersionRange::FORMAT, |text| {
+        text.parse::<VersionRange>().map(drop).map_err(|error| IdError::Other(error.to_string()))
+    }),
     (KindRef::FORMAT, |text| text.parse::<KindRef>().map(drop)),
     (Size::FORMAT, |text| text.parse::<Size>().map(drop).map_err(IdError::Other)),
     (Pause::FORMAT, |text| text.parse::<Pause>().map(drop).map_err(IdError::Other)),

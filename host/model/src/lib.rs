@@ -12,6 +12,8 @@ mod instance;
 mod kind;
 mod login;
 mod plan;
+mod range;
+mod requirement;
 mod rollout;
 mod run;
 mod state;
@@ -33,6 +35,8 @@ pub use plan::{
     ActionPlace, Always, Basis, Batches, ChangeIndex, ChangeKind, Gate, InstanceChange, Move, NodeId, NodeKind,
     Operation, Owed, Owner, Plan, PlanNode, StepNode, VersionChange,
 };
+pub use range::{Mismatch, RangeError, VersionRange};
+pub use requirement::{Moving, Neighbour, Requirement, RequiresChange, Unmet, UnmetProblem, unmet};
 pub use rollout::{
     ApproveSpec, BakeSpec, By, GateSpec, GateWord, Parallel, Pause, Ramp, Roll, Rolling, Size, Staging, Strategy, Unit,
 };

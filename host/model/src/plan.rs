@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ActionSpec, ApplicationName, Cause, ComponentName, Deployed, Digest, EnvironmentName, FormatVersion, InstanceId,
-    Lineage, PlannedStep, PluginName, RunId, StepKey, TargetName, TargetSpec, Unit, Version,
+    Lineage, PlannedStep, PluginName, RequiresChange, RunId, StepKey, TargetName, TargetSpec, Unit, Version,
 };
 
 /// What will be done, in which order, and why.
@@ -20,6 +20,9 @@ pub struct Plan {
     pub application: ApplicationName,
     pub environment: EnvironmentName,
     pub version: VersionChange,
+    /// What it needs of other applications.
+    #[serde(default, skip_serializing_if = "RequiresChange::is_nothing")]
+    pub requires: RequiresChange,
     pub basis: Basis,
     /// Every target that a step, a record or an amendment refers to.
     pub targets: BTreeMap<TargetName, Arc<TargetSpec>>,
@@ -85,6 +88,7 @@ impl Plan {
             && self.amendments.is_empty()
             && self.moves.is_empty()
             && self.version.from == self.version.to
+            && self.requires.from == self.requires.to
     }
 
     pub fn change(&self, index: ChangeIndex) -> Option<&InstanceChange> {
@@ -122,10 +126,13 @@ pub enum Operation {
     },
 }
 
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct VersionChange {
     pub from: Option<Version>,
     pub to: Option<Version>,
+    /// Where a part of the application goes, if the rest is left out and its version stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Version>,
 }
 
 /// What a plan was computed from. A saved plan is refused when any of it moved.

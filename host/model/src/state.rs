@@ -1,6 +1,6 @@
 //! What is deployed where, as last confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ApplicationName, Digest, EnvironmentName, FormatVersion, InstanceId, InstanceSpec, Lineage, RunId, SecretName,
-    TargetName, Version,
+    ApplicationName, Digest, EnvironmentName, FormatVersion, InstanceId, InstanceSpec, Lineage, Requirement, RunId,
+    SecretName, TargetName, Version,
 };
 
 /// The state of one application in one environment.
@@ -25,6 +25,9 @@ pub struct ApplicationState {
     pub version: Option<Version>,
     /// The release that version was deployed from.
     pub release: Option<Digest>,
+    /// What it needs of other applications. After a run that did not end well: what it needed before and in that run.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub requires: BTreeSet<Requirement>,
     /// Serialised as a list, sorted by instance.
     #[serde(with = "instance_list")]
     pub instances: BTreeMap<InstanceId, InstanceRecord>,
@@ -43,6 +46,7 @@ impl ApplicationState {
             serial: 0,
             version: None,
             release: None,
+            requires: BTreeSet::new(),
             instances: BTreeMap::new(),
         }
     }

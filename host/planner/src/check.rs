@@ -110,6 +110,11 @@ pub(crate) fn check_structure(
     for (action, at) in standalone(value) {
         places.check(&action.kind, Usage::Action, &format!("{at}/type"));
     }
+    if value.requires.contains_key(&value.application) {
+        let at = pointer::join("/requires", value.application.as_str());
+        findings
+            .push(Diagnostic::error("requires", "an application can't require itself").at(document.key_place(&at), ""));
+    }
     check_groups(application, absent, findings);
     check_cycles(application, findings);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use launchway_model::config::{Defaults, Environment, EscalationConfig, Target};
 use launchway_model::{
-    ApplicationName, ApplicationState, ComponentName, Digest, Escalation, InstanceId, InstanceSpec, Roll, TargetName,
-    TargetSpec, Transport, Version,
+    ApplicationName, ApplicationState, ComponentName, Digest, Escalation, InstanceId, InstanceSpec, Requirement, Roll,
+    TargetName, TargetSpec, Transport, Version,
 };
 
 /// What the environment shall look like.
@@ -17,6 +17,8 @@ pub struct Desired {
     pub version: Option<Version>,
     /// The release all this comes from; whoever keeps releases sets it.
     pub release: Option<Digest>,
+    /// What it needs of other applications.
+    pub requires: BTreeSet<Requirement>,
     /// Sorted by id.
     pub instances: Vec<InstanceSpec>,
     pub targets: BTreeMap<TargetName, Arc<TargetSpec>>,
@@ -43,6 +45,7 @@ impl Desired {
             application: state.application.clone(),
             version: state.version.clone(),
             release: state.release,
+            requires: state.requires.clone(),
             targets: targets.collect(),
             instances: confirmed.map(|deployed| deployed.spec.clone()).collect(),
             untouched: BTreeSet::new(),

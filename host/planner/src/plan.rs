@@ -6,7 +6,7 @@ use std::sync::Arc;
 use launchway_model::{
     ApplicationName, ApplicationState, Basis, Cause, ChangeKind, ComponentName, Deployed, Diagnostic, Diagnostics,
     Digest, EnvironmentName, InstanceChange, InstanceId, NodeKind, Operation, Owner, Plan, PlanNode, PluginName,
-    StepNode, TargetName, TargetSpec, VersionChange,
+    RequiresChange, StepNode, TargetName, TargetSpec, VersionChange,
 };
 
 use crate::alone::{act, keep_moved, restart, task};
@@ -97,20 +97,32 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
     };
     let Ordered { nodes, rollouts } = order(order_input, &mut warnings)?;
     let from = input.state.version.clone();
-    let wanted_version = match input.operation {
-        Operation::Task { .. } | Operation::Restart => from.clone(),
-        _ => input.desired.and_then(|desired| desired.version.clone()),
+    let is_of_versions = !matches!(input.operation, Operation::Task { .. } | Operation::Restart);
+    let is_partial = !omitted.is_empty();
+    let wanted = input.desired.filter(|_| is_of_versions);
+    let wanted_version = wanted.and_then(|desired| desired.version.clone());
+    let version = if is_of_versions && !is_partial {
+        VersionChange { from, to: wanted_version, part: None }
+    } else {
+        let part = wanted_version.filter(|wanted| from.as_ref() != Some(wanted));
+        VersionChange { to: from.clone(), from, part }
     };
+    let mut requires = RequiresChange { from: input.state.requires.clone(), to: BTreeSet::new() };
+    if is_partial || !is_of_versions {
+        requires.to.clone_from(&requires.from);
+    }
+    requires.to.extend(wanted.into_iter().flat_map(|desired| desired.requires.iter().cloned()));
     let plan = Plan {
         format: Plan::FORMAT,
-        version: VersionChange { to: if !omitted.is_empty() { from.clone() } else { wanted_version }, from },
+        version,
+        requires,
         basis: Basis {
             lineage: input.state.lineage.clone(),
             serial: input.state.serial,
             release: input.desired.and_then(|desired| desired.release),
             environment: input.environment_digest,
             plugins: plugins_used(&changes, &nodes, input.plugins),
-            only: if omitted.is_empty() { Vec::new() } else { input.restrict.words() },
+            only: if is_partial { input.restrict.words() } else { Vec::new() },
         },
         operation: input.operation,
         application: input.application.clone(),

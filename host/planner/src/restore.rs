@@ -117,6 +117,7 @@ pub fn restore(
         application: state.application.clone(),
         version: run_plan.version.from.clone(),
         release: None,
+        requires: run_plan.requires.from.clone(),
         instances: instances.into_values().collect(),
         targets,
         untouched,

@@ -2,9 +2,10 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use launchway_model::{ApplicationState, Fingerprint, Operation, RunId};
+use launchway_model::{ApplicationState, Fingerprint, Operation, Requirement, RunId};
 use launchway_planner::{RestoreError, Restriction, Since, plan_digest, restore};
 use support::{Project, empty_state, run, run_all, text};
 
@@ -461,4 +462,26 @@ fn what_a_plan_leaves_behind_is_said() {
     project.environment = project.environment.replace("10.0.0.1", "10.0.0.2");
     let said = warnings(&project, Operation::Deploy, Some(&project.desired()));
     assert_eq!(said, ["the target `t1` is 10.0.0.2 now and was 10.0.0.1: what was deployed there stays there"]);
+}
+
+#[test]
+fn what_is_required_is_a_change_of_its_own() {
+    let mut project = Project::new("a: { type: t/full }\nb: { type: t/full }", ONE);
+    let mut state = deployed(&project);
+    project.also("requires: { payments: \">=1.4, <2\" }\n");
+    let plan = project.deploy(&state);
+    let words = |requires: &BTreeSet<Requirement>| requires.iter().map(Requirement::to_string).collect::<Vec<_>>();
+    assert!(plan.changes.is_empty() && !plan.is_empty());
+    assert_eq!((words(&plan.requires.from), words(&plan.requires.to)), (vec![], vec!["payments >=1.4, <2".to_owned()]));
+    state.requires = plan.requires.to;
+    assert!(project.deploy(&state).is_empty());
+    assert!(project.undeploy(&state).requires.to.is_empty());
+
+    // Of a part of the application nobody can say that the rest no longer needs what it needed.
+    let mut part = Project::new("a: { type: t/full, with: { text: x } }\nb: { type: t/full, with: { text: x } }", ONE);
+    part.version("2.0").also("requires: { payments: \"*\" }\n");
+    part.restriction = Restriction { components: vec!["a".to_owned()], targets: Vec::new() };
+    let plan = part.deploy(&state);
+    assert_eq!(words(&plan.requires.to), ["payments *", "payments >=1.4, <2"]);
+    assert_eq!((plan.version.to.clone(), plan.version.part.unwrap().as_str()), (plan.version.from, "2.0"));
 }

@@ -2,7 +2,7 @@
 
 use launchway_model::{
     ActionPlace, Basis, Batches, Cause, ChangeKind, Digest, Gate, InstanceChange, InstanceId, Move, NodeKind,
-    Operation, Owner, Plan, TargetName, VersionChange,
+    Operation, Owner, Plan, RequiresChange, TargetName, VersionChange,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -17,6 +17,8 @@ struct PlanJson<'a> {
     application: &'a str,
     environment: &'a str,
     version: &'a VersionChange,
+    /// What it needs of other applications.
+    requires: &'a RequiresChange,
     digest: Digest,
     basis: &'a Basis,
     summary: Summary,
@@ -117,6 +119,7 @@ pub fn plan_json(plan: &Plan, digest: Digest, warnings: &[DiagnosticJson]) -> St
         application: plan.application.as_str(),
         environment: plan.environment.as_str(),
         version: &plan.version,
+        requires: &plan.requires,
         digest,
         basis: &plan.basis,
         summary: Summary {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use launchway_model::{
     Artifact, Cause, ChangeIndex, ChangeKind, Deployed, Digest, InstanceChange, NodeKind, Operation, Owner, Plan,
-    TargetName, Version,
+    RequiresChange, TargetName, Version,
 };
 use serde_json::Value;
 
@@ -37,6 +37,13 @@ pub fn plan_text(plan: &Plan, options: PlanViewOptions<'_>) -> String {
     let mut out = format!("{}\n", paint.bold(title(plan)));
     for only in &plan.basis.only {
         out.push_str(&format!("restricted to {}\n", inline(only)));
+    }
+    let RequiresChange { from, to } = &plan.requires;
+    for requirement in to.difference(from) {
+        out.push_str(&format!("{} requires {}\n", paint.green("+"), inline(&requirement.to_string())));
+    }
+    for requirement in from.difference(to) {
+        out.push_str(&format!("{} no longer requires {}\n", paint.red("-"), inline(&requirement.to_string())));
     }
     for moved in &plan.moves {
         let (from, to) = (inline(&moved.from.to_string()), inline(&moved.to.to_string()));

@@ -29,6 +29,9 @@ pub struct RunRow {
     pub finished: Option<Timestamp>,
     pub user: String,
     pub host: String,
+    /// Requirements that were not met, and that it was told to ignore.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
 }
 
 impl RunRow {
@@ -97,7 +100,9 @@ pub fn runs_text(runs: &[RunRow], zone: &TimeZone) -> String {
 fn versions(version: &VersionChange) -> String {
     let text =
         |version: &Option<launchway_model::Version>| version.as_ref().map_or("-".to_owned(), |v| inline(v.as_str()));
-    if version.from == version.to {
+    if let Some(part) = version.part.as_ref().filter(|_| version.from == version.to) {
+        format!("{} (a part: {})", text(&version.to), inline(part.as_str()))
+    } else if version.from == version.to {
         text(&version.to)
     } else {
         format!("{} → {}", text(&version.from), text(&version.to))
@@ -216,6 +221,12 @@ pub fn run_text<E>(
         time(row.started, zone),
         took.unwrap_or_default()
     ));
+    for ignored in &row.ignored {
+        out.push_str(&format!("{} {}\n", paint.yellow("ignored, as asked for:"), inline(ignored)));
+    }
+    if !row.ignored.is_empty() {
+        out.push('\n');
+    }
     let mut logs: HashMap<NodeId, Vec<&LogPiece>> = HashMap::new();
     view.logs.iter().for_each(|log| logs.entry(log.node).or_default().push(log));
     for step in steps(view) {

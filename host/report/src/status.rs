@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use launchway_model::{
-    ApplicationState, Deployed, Digest, Dirty, InstanceId, InstanceRecord, RunId, SecretName, TargetName, Timestamp,
-    Version,
+    ApplicationName, ApplicationState, Deployed, Digest, Dirty, InstanceId, InstanceRecord, Neighbour, Requirement,
+    RunId, SecretName, TargetName, Timestamp, Version, VersionRange,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -48,7 +48,13 @@ impl LastRun {
 }
 
 /// Returns a state as text: components with their targets, alike ones folded.
-pub fn status_text(state: &ApplicationState, last: Option<&LastRun>, paint: Paint, verbose: bool) -> String {
+pub fn status_text(
+    state: &ApplicationState,
+    neighbours: &[Neighbour],
+    last: Option<&LastRun>,
+    paint: Paint,
+    verbose: bool,
+) -> String {
     let name = inline(state.application.as_str());
     let environment = inline(state.environment.as_str());
     let lacks = lacks(state, last).join("; ");
@@ -63,6 +69,30 @@ pub fn status_text(state: &ApplicationState, last: Option<&LastRun>, paint: Pain
     out.push('\n');
     if let Some(last) = last {
         out.push_str(&format!("last run: {} ({})\n", last.id, last.status));
+    }
+    for need in needs(state, neighbours) {
+        let line = match need.version {
+            None => paint.yellow(format!(
+                "requires: {} {}, which is not deployed",
+                inline(need.application),
+                inline(need.range)
+            )),
+            Some(version) if need.met => {
+                format!("requires: {} {} ({} is there)", inline(need.application), inline(need.range), inline(version))
+            }
+            Some(version) => paint.yellow(format!(
+                "requires: {} {}, and {} is there",
+                inline(need.application),
+                inline(need.range),
+                inline(version)
+            )),
+        };
+        out.push_str(&format!("{line}\n"));
+    }
+    for need in needed_by(state, neighbours) {
+        let line = format!("required by: {} ({})", inline(need.application), inline(need.range));
+        out.push_str(&if need.met { line } else { paint.yellow(format!("{line}, not met")) });
+        out.push('\n');
     }
     if state.instances.is_empty() {
         return out;
@@ -174,6 +204,43 @@ fn aim(dirty: &Dirty) -> Option<&Deployed> {
     dirty.to.as_deref().filter(|_| !dirty.deleting)
 }
 
+/// A requirement, and whether what is there meets it.
+#[derive(Serialize)]
+struct Need<'a> {
+    application: &'a str,
+    range: &'a str,
+    /// Of the application that is needed.
+    version: Option<&'a str>,
+    met: bool,
+}
+
+fn need<'a>(application: &'a ApplicationName, range: &'a VersionRange, version: Option<&'a Version>) -> Need<'a> {
+    Need {
+        application: application.as_str(),
+        range: range.as_str(),
+        version: version.map(Version::as_str),
+        met: version.is_some_and(|version| range.check(version).is_ok()),
+    }
+}
+
+/// Returns what the application requires.
+fn needs<'a>(state: &'a ApplicationState, neighbours: &'a [Neighbour]) -> Vec<Need<'a>> {
+    let requires = state.requires.iter().map(|Requirement { application, range }| {
+        let there = neighbours.iter().find(|neighbour| neighbour.application == *application);
+        need(application, range, there.and_then(|there| there.version.as_ref()))
+    });
+    requires.collect()
+}
+
+/// Returns who requires the application.
+fn needed_by<'a>(state: &'a ApplicationState, neighbours: &'a [Neighbour]) -> Vec<Need<'a>> {
+    let all = neighbours.iter().flat_map(|neighbour| neighbour.requires.iter().map(move |one| (neighbour, one)));
+    let of_it = all.filter(|(_, requirement)| requirement.application == state.application);
+    of_it
+        .map(|(neighbour, requirement)| need(&neighbour.application, &requirement.range, state.version.as_ref()))
+        .collect()
+}
+
 #[derive(Serialize)]
 struct StatusJson<'a> {
     application: &'a str,
@@ -182,6 +249,8 @@ struct StatusJson<'a> {
     release: Option<Digest>,
     /// Everything there is of this version, as far as anybody knows.
     complete: bool,
+    requires: Vec<Need<'a>>,
+    required_by: Vec<Need<'a>>,
     /// Changes with every run.
     last_run: Option<&'a LastRun>,
     instances: Vec<InstanceJson<'a>>,
@@ -226,13 +295,15 @@ struct UnfinishedJson<'a> {
 }
 
 /// Returns a state as a JSON document. Keys named `run` and `last_run` hold what differs from run to run.
-pub fn status_json(state: &ApplicationState, last: Option<&LastRun>) -> String {
+pub fn status_json(state: &ApplicationState, neighbours: &[Neighbour], last: Option<&LastRun>) -> String {
     document(&StatusJson {
         application: state.application.as_str(),
         environment: state.environment.as_str(),
         version: state.version.as_ref().map(|version| version.as_str()),
         release: state.release,
         complete: is_complete(state, last),
+        requires: needs(state, neighbours),
+        required_by: needed_by(state, neighbours),
         last_run: last,
         instances: state.instances.iter().map(|(id, record)| instance(id, record, last)).collect(),
     })

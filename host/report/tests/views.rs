@@ -209,10 +209,10 @@ fn a_state_for_people_and_machines() {
         started: Timestamp(1_795_000_000_000),
         removed_part: false,
     };
-    insta::assert_snapshot!(status_text(&state(), Some(&last), PLAIN, false));
+    insta::assert_snapshot!(status_text(&state(), &[], Some(&last), PLAIN, false));
     let mut state = state();
     state.instances.retain(|id, _| id.component.as_str() != "web");
-    insta::assert_snapshot!(status_json(&state, Some(&last)));
+    insta::assert_snapshot!(status_json(&state, &[], Some(&last)));
     insta::assert_snapshot!(applications_text(&[(state, Some(last))]));
 }
 
@@ -221,8 +221,8 @@ fn a_state_for_people_and_machines() {
 fn a_state_that_is_not_whole_says_so_first() {
     let head = |state: &launchway_model::ApplicationState, status: &str, removed_part| {
         let last = LastRun { id: RunId(3), status: status.to_owned(), started: Timestamp(0), removed_part };
-        let text = status_text(state, Some(&last), PLAIN, false);
-        let json: Value = serde_json::from_str(&status_json(state, Some(&last))).expect("it is JSON");
+        let text = status_text(state, &[], Some(&last), PLAIN, false);
+        let json: Value = serde_json::from_str(&status_json(state, &[], Some(&last))).expect("it is JSON");
         (text.lines().next().unwrap_or_default().to_owned(), json["complete"] == true, text, json)
     };
     let mut state = state();
@@ -260,7 +260,7 @@ fn nothing_deployed_is_said_in_words() {
     let mut state = state();
     state.instances.clear();
     state.version = None;
-    assert_eq!(status_text(&state, None, PLAIN, false), "shop is not deployed on staging\n");
+    assert_eq!(status_text(&state, &[], None, PLAIN, false), "shop is not deployed on staging\n");
 }
 
 fn record(index: u64, event: Value) -> EventRecord {
@@ -429,6 +429,7 @@ fn row() -> RunRow {
         finished: Some(Timestamp(1_795_000_012_000)),
         user: "deploy".to_owned(),
         host: "ci".to_owned(),
+        ignored: Vec::new(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use launchway_model::{ApplicationName, Digest, EnvironmentName, Holder, Lineage, Plan, RunId, Timestamp};
+use launchway_model::{
+    ApplicationName, Digest, EnvironmentName, Holder, Lineage, Plan, RunId, Timestamp, Unmet, unmet,
+};
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use crate::journal::RunJournal;
@@ -10,7 +12,7 @@ use crate::lease::{LeaseInfo, own_process};
 use crate::runs::encode;
 use crate::state::{Head, NEW_LINEAGE, number};
 use crate::store::Failed;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, requirements};
 
 /// A run that wants to begin.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct NewRun {
     pub started: Timestamp,
     /// The plan was made earlier and kept in a file; it can be used once.
     pub saved_plan: bool,
+    /// What the plan leaves unmet is no reason not to begin; it is recorded.
+    pub ignore_requires: bool,
 }
 
 /// Why a run can't begin.
@@ -34,6 +38,8 @@ pub enum BeginError {
     OtherLineage,
     #[error("the plan was used already, by run {run}")]
     Used { run: RunId },
+    #[error("a requirement is not met")]
+    Unmet(Vec<Unmet>),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -93,6 +99,11 @@ fn begin(transaction: &Transaction<'_>, new: &NewRun, plan_blob: Digest) -> Resu
     if let Some(refusal) = check_basis(plan, head.as_ref()) {
         return Ok(Err(refusal));
     }
+    let neighbours = requirements::neighbours(transaction, &plan.environment, &plan.application, new.started)?;
+    let unmet = unmet(plan, &neighbours);
+    if !unmet.is_empty() && !new.ignore_requires {
+        return Ok(Err(BeginError::Unmet(unmet)));
+    }
     let application = match head {
         Some(head) => head.id,
         None => create(transaction, plan)?,
@@ -101,7 +112,8 @@ fn begin(transaction: &Transaction<'_>, new: &NewRun, plan_blob: Digest) -> Resu
         .prepare_cached("UPDATE applications SET fence = fence + 1 WHERE id = ?1 RETURNING fence")?
         .query_row([application], |row| row.get(0))?;
     let holder = encode("holder", &new.holder)?;
-    let run = insert_run(transaction, new, application, fence, &holder, plan_blob)?;
+    let run = insert_run(transaction, new, application, fence, &holder, plan_blob, &unmet)?;
+    requirements::begin(transaction, application, &plan.requires.to)?;
     transaction
         .prepare_cached(
             "INSERT INTO leases (application, run, fence, holder, process, since, heartbeat) \
@@ -157,12 +169,14 @@ fn insert_run(
     fence: i64,
     holder: &str,
     plan_blob: Digest,
+    unmet: &[Unmet],
 ) -> Result<i64, Failed> {
+    let ignored: Vec<String> = unmet.iter().map(Unmet::to_string).collect();
     let plan = &*new.plan;
     transaction
         .prepare_cached(
             "INSERT INTO runs (application, operation, version, plan, plan_blob, saved_plan, holder, fence, status, \
-             started, steps) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'running', ?9, ?10)",
+             started, steps, ignored) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'running', ?9, ?10, ?11)",
         )?
         .execute(params![
             application,
@@ -175,6 +189,7 @@ fn insert_run(
             fence,
             new.started.0 as i64,
             plan.step_count() as i64,
+            encode("ignored requirements", &ignored)?,
         ])?;
     Ok(transaction.last_insert_rowid())
 }

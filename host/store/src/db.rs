@@ -93,6 +93,15 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     "ALTER TABLE instances ADD COLUMN dirty_deleting INTEGER NOT NULL DEFAULT FALSE;",
+    "
+    CREATE TABLE requirements (
+        application INTEGER NOT NULL REFERENCES applications,
+        required TEXT NOT NULL,
+        range TEXT NOT NULL,
+        PRIMARY KEY (application, required, range)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE runs ADD COLUMN ignored TEXT NOT NULL DEFAULT '[]';
+",
 ];
 
 /// Opens the database of a store's folder, making or upgrading it if need be.

@@ -10,7 +10,7 @@ use crate::ledger::{Ledger, StateWrite};
 use crate::releases;
 use crate::runs::{StepCounts, encode, status_text};
 use crate::store::{Failed, transact};
-use crate::{Store, StoreError, db};
+use crate::{Store, StoreError, db, requirements};
 
 /// Appends to the journal of one run, for as long as it holds its lease.
 ///
@@ -291,7 +291,7 @@ impl Batch<'_> {
                     false,
                 )
             })},
-            StateWrite::Version { version, release } => {
+            StateWrite::Version { version, release, requires } => {
                 let application = self.plan.application.as_str();
                 let version = version.as_ref().map(|version| version.as_str());
                 // A rollback's plan doesn't know the release; whoever deployed that version recorded it.
@@ -303,7 +303,7 @@ impl Batch<'_> {
                 transaction
                     .prepare_cached("UPDATE applications SET version = ?2, release = ?3 WHERE id = ?1")?
                     .execute(params![self.journal.application, version, release])?;
-                Ok(())
+                requirements::replace(transaction, self.journal.application, &requires)
             }
         }
     }

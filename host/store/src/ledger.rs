@@ -1,12 +1,12 @@
 //! What a run's events mean for the state.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
     ApplicationState, ChangeIndex, ChangeKind, ComponentName, Deployed, Digest, Dirty, Event, InstanceId,
-    InstanceRecord, Move, NodeKind, Operation, Owner, Plan, RunId, RunOutcome, StepNode, StepOutcome, TargetName,
-    Version,
+    InstanceRecord, Move, NodeKind, Operation, Owner, Plan, Requirement, RunId, RunOutcome, StepNode, StepOutcome,
+    TargetName, Version,
 };
 
 /// A write to the state.
@@ -23,7 +23,7 @@ pub enum StateWrite {
     /// What these run with is out of date until they are told so.
     Owe(Vec<InstanceId>),
     /// The run brought the whole application to a version.
-    Version { version: Option<Version>, release: Option<Digest> },
+    Version { version: Option<Version>, release: Option<Digest>, requires: BTreeSet<Requirement> },
 }
 
 /// Folds a run's events into writes to the state.
@@ -99,7 +99,8 @@ impl Ledger {
             Event::RunFinished { outcome: RunOutcome::Done }
                 if self.plan.basis.only.is_empty() && self.is_of_versions() =>
             {
-                Some(StateWrite::Version { version: self.plan.version.to.clone(), release: self.plan.basis.release })
+                let (version, requires) = (self.plan.version.to.clone(), self.plan.requires.to.clone());
+                Some(StateWrite::Version { version, release: self.plan.basis.release, requires })
             }
             _ => None,
         }
@@ -172,9 +173,10 @@ impl StateWrite {
                     record.run = run;
                 }
             }
-            Self::Version { version, release } => {
+            Self::Version { version, release, requires } => {
                 state.version = version;
                 state.release = release;
+                state.requires = requires;
             }
         }
     }

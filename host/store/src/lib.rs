@@ -16,6 +16,7 @@ mod lease;
 mod ledger;
 mod logs;
 mod releases;
+mod requirements;
 mod runs;
 mod state;
 mod store;

@@ -39,6 +39,8 @@ pub struct RunSummary {
     /// For an interrupted run: its last sign of life.
     pub finished: Option<Timestamp>,
     pub steps: StepCounts,
+    /// Requirements that were not met when it began, in words; it was told not to mind.
+    pub ignored: Vec<String>,
 }
 
 /// How a run stands.
@@ -70,6 +72,7 @@ pub struct RunDetail {
 
 /// An event as it was stored, maybe by a newer Launchway.
 #[derive(Clone, PartialEq, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are of the large one")]
 pub enum StoredEvent {
     Known(EventRecord),
     /// Can be shown, but a run with such an event can't be resumed.
@@ -77,7 +80,7 @@ pub enum StoredEvent {
 }
 
 const SUMMARY: &str = "SELECT r.id, r.operation, r.version, r.plan, r.holder, r.status, r.started, r.finished, r.steps, \
-     r.changed, r.unchanged, r.failed, r.skipped, a.application, a.environment, a.id \
+     r.changed, r.unchanged, r.failed, r.skipped, a.application, a.environment, a.id, r.ignored \
      FROM runs r JOIN applications a ON a.id = r.application";
 
 impl Store {
@@ -187,6 +190,7 @@ fn read_summary(transaction: &Transaction<'_>, row: &Row<'_>, now: Timestamp) ->
             failed: number(row, 11)?,
             skipped: number(row, 12)?,
         },
+        ignored: decode("ignored requirements", id, &row.get::<_, String>(16)?)?,
         application: parsed("application name", row.get(13)?)?,
         environment: parsed("environment name", row.get(14)?)?,
     })

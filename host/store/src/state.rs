@@ -11,7 +11,7 @@ use rusqlite::{Row, Transaction, params};
 
 use crate::intern::Interner;
 use crate::store::Failed;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, requirements};
 
 /// The lineage of a state that was never written. The first run replaces it with a random one.
 pub const NEW_LINEAGE: &str = "new";
@@ -32,6 +32,9 @@ impl Store {
             state.version = head.version;
             state.release = head.release;
             read_instances(transaction, head.id, &mut state)?;
+            if state.version.is_some() || !state.instances.is_empty() {
+                state.requires = requirements::of(transaction, head.id)?;
+            }
             Ok(state)
         })
     }

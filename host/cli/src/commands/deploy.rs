@@ -5,7 +5,7 @@ use launchway_report::{Events, inline};
 use launchway_store::Store;
 
 use super::plan::{nothing, text};
-use crate::args::{AskingArgs, DeployArgs, Global, PartArgs};
+use crate::args::{AskingArgs, DeployArgs, Global, OthersArgs, PartArgs};
 use crate::confirm::confirm;
 use crate::console::Console;
 use crate::context::{Context, live_lease, set_values, store_error};
@@ -16,27 +16,29 @@ use crate::live_run::{self, LiveRun, unchanged_json};
 use crate::next_steps::Again;
 use crate::planning::{Ready, Wish, make};
 use crate::preflight::unreadable_secrets;
+use crate::requirements::{refused, unmet_by, warnings_of};
 use crate::saved_plan::SavedPlan;
 
 /// Deploys the project, or runs a saved plan.
 pub(super) fn run(global: &Global, console: Console, args: &DeployArgs) -> Result<Exit> {
     if let Some(path) = &args.plan {
-        return saved(global, console, path, args.asking);
+        return saved(global, console, path, args.others, args.asking);
     }
     let set = set_values(&args.release.set)?;
     let mut context = Context::open(global, console)?;
     let store = context.store()?;
     let wish = Wish::Project { version: args.release.version.as_deref(), set, force: args.force.clone() };
     let ready = make(&mut context, wish, &args.part, Some(&store), true, None)?;
-    let again = Again::new(global).release(&args.release).part(&args.part).force(&args.force);
-    execute(&context, &store, ready, args.asking, false, again)
+    let again = Again::new(global).release(&args.release).part(&args.part).force(&args.force).others(args.others);
+    execute(&context, &store, ready, args.others, args.asking, false, again)
 }
 
 /// Shows a plan, asks, and runs it.
 pub(super) fn execute(
     context: &Context,
     store: &Store,
-    ready: Ready,
+    mut ready: Ready,
+    others: OthersArgs,
     asking: AskingArgs,
     saved: bool,
     again: Again,
@@ -48,6 +50,11 @@ pub(super) fn execute(
     if ready.plan.is_empty() {
         return unchanged(context, &ready);
     }
+    let unmet = unmet_by(Some(store), &ready.plan)?;
+    if !others.ignore_requires && !unmet.is_empty() {
+        return Err(refused(&unmet));
+    }
+    ready.warnings.extend(warnings_of(&unmet));
     console.warnings(&context.sources, &ready.warnings);
     if !console.json {
         console.say(&text(&ready.plan, &ready.rendered, Some(store), console.paint_err, console.verbose));
@@ -61,7 +68,8 @@ pub(super) fn execute(
     }
     let gates = Gates::new(&ready.plan, console, asking.approve)?;
     let Ready { plan, digest, environment, plugins, secrets, release, .. } = ready;
-    let live = LiveRun { plan, digest, environment, plugins, secrets, release, saved, again, gates };
+    let ignore_requires = others.ignore_requires;
+    let live = LiveRun { plan, digest, environment, plugins, secrets, release, saved, ignore_requires, again, gates };
     live_run::run(context, store, live)
 }
 
@@ -89,7 +97,7 @@ fn question(plan: &Plan) -> String {
     }
 }
 
-fn saved(global: &Global, console: Console, path: &Path, asking: AskingArgs) -> Result<Exit> {
+fn saved(global: &Global, console: Console, path: &Path, others: OthersArgs, asking: AskingArgs) -> Result<Exit> {
     let saved = SavedPlan::read(path)?;
     let name = saved.plan.environment.as_str();
     if global.environment.as_deref().is_some_and(|asked| asked != name) {
@@ -129,7 +137,7 @@ fn saved(global: &Global, console: Console, path: &Path, asking: AskingArgs) -> 
     }
     let ready = Ready { plan: saved.plan, digest: saved.digest, release: Some(saved.release), ..anew };
     // A saved plan runs once: what goes on is a deployment of the project.
-    execute(&context, &store, ready, asking, true, Again::new(&global))
+    execute(&context, &store, ready, others, asking, true, Again::new(&global))
 }
 
 fn stale(what: &str) -> CliError {

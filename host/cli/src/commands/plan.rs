@@ -17,6 +17,7 @@ use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::holder::now;
 use crate::planning::{Ready, Wish, make, shown};
+use crate::requirements::{unmet_by, warnings_of};
 use crate::saved_plan::SavedPlan;
 
 /// Shows what a deployment would change.
@@ -34,6 +35,7 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
         let message = format!("run {} is changing it: this is what is left to do as things are now", lease.run);
         ready.warnings.push(Diagnostic::warning("locked", message).hint("plan again when it has ended"));
     }
+    ready.warnings.extend(warnings_of(&unmet_by(store.as_ref(), &ready.plan)?));
     let warnings = diagnostics_json(&context.sources, &ready.warnings);
     console.warnings(&context.sources, &ready.warnings);
     if let Some(asked) = &args.why {

@@ -1,5 +1,5 @@
 use super::deploy::{execute, unchanged};
-use crate::args::{Global, PartArgs, RestartArgs};
+use crate::args::{Global, OthersArgs, PartArgs, RestartArgs};
 use crate::console::Console;
 use crate::context::Context;
 use crate::error::Result;
@@ -15,7 +15,7 @@ pub(super) fn run(global: &Global, console: Console, args: &RestartArgs) -> Resu
     let ready = make(&mut context, Wish::Restart, &part, store.as_ref(), store.is_some(), None)?;
     let again = Again::new(global).restart(&part);
     match store {
-        Some(store) => execute(&context, &store, ready, args.asking, false, again),
+        Some(store) => execute(&context, &store, ready, OthersArgs::default(), args.asking, false, again),
         None => unchanged(&context, &ready),
     }
 }

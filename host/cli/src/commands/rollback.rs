@@ -36,8 +36,8 @@ pub(super) fn run(global: &Global, console: Console, args: &RollbackArgs) -> Res
         }
     };
     let ready = make(&mut context, wish, &args.part, Some(&store), true, None)?;
-    let again = Again::new(global).set(&args.set).part(&args.part);
-    execute(&context, &store, ready, args.asking, false, again)
+    let again = Again::new(global).set(&args.set).part(&args.part).others(args.others);
+    execute(&context, &store, ready, args.others, args.asking, false, again)
 }
 
 fn never_ran(context: &Context, environment: &EnvironmentName) -> CliError {

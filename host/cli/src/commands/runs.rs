@@ -53,6 +53,7 @@ pub(super) fn row(run: RunSummary) -> RunRow {
         finished: run.finished,
         user: run.holder.user,
         host: run.holder.host,
+        ignored: run.ignored,
     }
 }
 

@@ -23,10 +23,14 @@ pub(super) fn run(global: &Global, console: Console) -> Result<Exit> {
     let name = context.environment_name()?;
     let state = context.state(store.as_ref(), &name)?;
     let last = last_run(store.as_ref(), &name, context.application())?;
+    let neighbours = match &store {
+        Some(store) => store.neighbours(&name, context.application(), now()).map_err(|error| store_error(&error))?,
+        None => Vec::new(),
+    };
     if console.json {
-        console.data(&status_json(&state, last.as_ref()))?;
+        console.data(&status_json(&state, &neighbours, last.as_ref()))?;
     } else {
-        console.data(&status_text(&state, last.as_ref(), console.paint, console.verbose))?;
+        console.data(&status_text(&state, &neighbours, last.as_ref(), console.paint, console.verbose))?;
     }
     Ok(Exit::Done)
 }

@@ -1,7 +1,7 @@
 use launchway_model::ComponentName;
 
 use super::deploy::execute;
-use crate::args::{Global, PartArgs, TaskArgs};
+use crate::args::{Global, OthersArgs, PartArgs, TaskArgs};
 use crate::console::Console;
 use crate::context::{Context, set_values};
 use crate::error::{CliError, Result};
@@ -28,5 +28,5 @@ pub(super) fn run(global: &Global, console: Console, args: &TaskArgs) -> Result<
     let wish = Wish::Task { name, version: args.release.version.as_deref(), set };
     let ready = make(&mut context, wish, &part, Some(&store), true, None)?;
     let again = Again::new(global).release(&args.release).part(&part);
-    execute(&context, &store, ready, args.asking, false, again)
+    execute(&context, &store, ready, OthersArgs::default(), args.asking, false, again)
 }

@@ -12,9 +12,9 @@ pub(super) fn run(global: &Global, console: Console, args: &UndeployArgs) -> Res
     let mut context = Context::open(global, console)?;
     let store = context.store_if_any()?;
     let ready = make(&mut context, Wish::Nothing, &args.part, store.as_ref(), store.is_some(), None)?;
-    let again = Again::new(global).part(&args.part);
+    let again = Again::new(global).part(&args.part).others(args.others);
     match store {
-        Some(store) => execute(&context, &store, ready, args.asking, false, again),
+        Some(store) => execute(&context, &store, ready, args.others, args.asking, false, again),
         // Nothing was ever deployed from here, so nothing is what there is to remove.
         None => unchanged(&context, &ready),
     }

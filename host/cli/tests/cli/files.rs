@@ -205,3 +205,20 @@ fn init_writes_a_valid_project_and_never_overwrites_one() {
         place.run(&["validate"]).exits(2).tells("cargo xtask build");
     }
 }
+
+#[test]
+fn a_dictionary_for_some_targets_may_be_a_file() {
+    let place = Place::with("file: { type: ssh/file, with: { path: \"${folder}/file\", content: \"${pool}\" } }\n");
+    if !place.has_plugins() {
+        return;
+    }
+    let environment = place.environment("local");
+    let with = |file: &str| {
+        environment.replace("dictionaries: [", &format!("dictionaries: [{{ on: \"!x\", file: {file} }}, "))
+    };
+    place.write("environments/local.yaml", &with("none.yaml"));
+    place.run(&["plan"]).exits(2).tells("environments/local.yaml:4:34").tells("none.yaml");
+    place.write("environments/local.yaml", &with("some.yaml"));
+    place.write("environments/some.yaml", "pool: forty\n");
+    place.run(&["plan", "-v"]).exits(0).gives("forty");
+}

@@ -119,8 +119,14 @@ fn a_run_that_loses_its_lease_is_told_from_a_bug() {
     let later = Timestamp(now.as_millis() as u64 + 2 * LEASE_MS);
     let plan = store.run(RunId(1), later).expect("it can be read").expect("it is there").plan;
     let holder = Holder { user: "ada".to_owned(), host: "ci".to_owned(), url: None };
-    let other =
-        NewRun { plan: Arc::new(plan), plan_digest: Digest::of(b""), holder, started: later, saved_plan: false };
+    let other = NewRun {
+        plan: Arc::new(plan),
+        plan_digest: Digest::of(b""),
+        holder,
+        started: later,
+        saved_plan: false,
+        ignore_requires: false,
+    };
     // Whether it may run does not matter: a holder that is silent for too long has lost its lease.
     drop(store.begin_run(other));
     std::fs::write(place.deployed("go"), "").expect("a file");

@@ -4,6 +4,7 @@ mod deployments;
 mod files;
 mod interruption;
 mod place;
+mod requirements;
 mod saved_plans;
 mod stores;
 mod streams;

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Selector;
 use crate::{
     ApplicationName, ArtifactName, ComponentName, KindRef, OnRollback, PluginName, RunRule, Scope, Staging, Strategy,
-    Version,
+    Version, VersionRange,
 };
 
 /// An application and the release of it that this folder holds.
@@ -22,6 +22,10 @@ pub struct Application {
     /// The release's version; `--version` overrides it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<Version>,
+    /// Other applications that have to be there in the same environment, each in a range of versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("propertyNames" = { "format": "launchway-application-name" }))]
+    pub requires: BTreeMap<ApplicationName, VersionRange>,
     /// Files of the release that components refer to by name; paths relative to this file.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("propertyNames" = { "format": "launchway-artifact-name" }))]

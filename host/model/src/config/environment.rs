@@ -153,14 +153,58 @@ pub struct EscalationConfig {
     pub password: Option<SecretName>,
 }
 
-/// Values in place, or the path of a YAML file with values, relative to the environment's file.
+/// Values in place, or the path of a YAML file with values, relative to the environment's file; for all targets, or for
+/// those of a selector.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Dictionary {
     /// A YAML file with values; relative to the environment's file.
     File(PathBuf),
-    /// Values by name.
+    ScopedValues(ScopedValues),
+    ScopedFile(ScopedFile),
+    /// Values by name; a value called `on` can only be in a file.
+    #[schemars(extend("propertyNames" = { "not": { "const": "on" } }))]
     Values(BTreeMap<String, Value>),
+}
+
+/// A YAML file with values for some targets.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScopedFile {
+    /// For which targets.
+    pub on: Selector,
+    /// A YAML file with values; relative to the environment's file.
+    pub file: PathBuf,
+}
+
+/// Values for some targets.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScopedValues {
+    /// For which targets.
+    pub on: Selector,
+    /// Values by name.
+    pub values: BTreeMap<String, Value>,
+}
+
+impl Dictionary {
+    /// Returns the targets it is for; none means all.
+    pub fn on(&self) -> Option<&Selector> {
+        match self {
+            Self::File(_) | Self::Values(_) => None,
+            Self::ScopedFile(scoped) => Some(&scoped.on),
+            Self::ScopedValues(scoped) => Some(&scoped.on),
+        }
+    }
+
+    /// Returns its file, and where below the dictionary that is named.
+    pub fn file(&self) -> Option<(&PathBuf, &'static str)> {
+        match self {
+            Self::File(file) => Some((file, "")),
+            Self::ScopedFile(scoped) => Some((&scoped.file, "/file")),
+            Self::ScopedValues(_) | Self::Values(_) => None,
+        }
+    }
 }
 
 /// Where a secret's value is read from, each time it is needed.

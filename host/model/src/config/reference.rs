@@ -151,6 +151,7 @@ fn type_text(schema: &Value, used: &mut Vec<String>) -> String {
     let named = |name: &str, used: &mut Vec<String>| match name {
         "string" => match schema.get("format").and_then(Value::as_str) {
             Some("launchway-selector") => "[selector](#selectors)".to_owned(),
+            Some("launchway-version-range") => "[range of versions](#other-applications)".to_owned(),
             _ => "text".to_owned(),
         },
         "boolean" => "`true` or `false`".to_owned(),

@@ -71,7 +71,7 @@ targets:
   app1: &app { address: 198.18.0.2, labels: { role: app, dc: 1, old: false, rate: 0.5 }, values: { workers: 8 } }
   app2: { <<: *app, address: 198.18.0.3, transport: local, port: 2222 }
   bare:
-dictionaries: [{ pool_size: 20, v: 1.0 }, common.yaml]
+dictionaries: [{ pool_size: 20, v: 1.0 }, common.yaml, { on: dc=us, values: { file: x } }, { on: "!dc", file: db.yaml }]
 secrets: { a: { env: A }, b: { file: 5 }, c: { command: [pass, show, 1] } }
 overrides: { web: { with: { mode: "0600" } }, db: [{ on: dc=1, with: { a: 1 } }] }
 failures: { on_failure: continue }
@@ -88,6 +88,13 @@ max_steps: 10
     assert_eq!(target("bare").address, None);
     assert!(matches!(&environment.dictionaries[0], Dictionary::Values(values) if values["v"] == json!(1.0)));
     assert!(matches!(&environment.dictionaries[1], Dictionary::File(file) if file.as_os_str() == "common.yaml"));
+    assert!(
+        matches!(&environment.dictionaries[2], Dictionary::ScopedValues(scoped) if scoped.values["file"] == json!("x"))
+    );
+    assert!(
+        matches!(&environment.dictionaries[3], Dictionary::ScopedFile(scoped) if scoped.file.as_os_str() == "db.yaml")
+    );
+    assert_eq!(environment.dictionaries[3].on(), Some(&"!dc".parse().unwrap()));
     assert!(
         matches!(&environment.secrets[&SecretName::new("c").unwrap()], SecretSource::Command(argv) if argv[2] == "1")
     );

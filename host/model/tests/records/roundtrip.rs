@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use launchway_model::{
     ApplicationState, ChangeIndex, ComponentName, Digest, Dirty, Event, EventRecord, Failure, Fault, Holder,
-    InstanceId, InstanceRecord, Lineage, NodeId, Operation, Plan, ResourceResult, ResourceStatus, RunId, RunOutcome,
-    SkipReason, StepKey, StepOutcome, StepReport, TargetName, Timestamp, VersionChange,
+    InstanceId, InstanceRecord, Lineage, NodeId, Operation, Plan, RequiresChange, ResourceResult, ResourceStatus,
+    RunId, RunOutcome, SkipReason, StepKey, StepOutcome, StepReport, TargetName, Timestamp, VersionChange,
 };
 use proptest::prelude::*;
 use serde::Serialize;
@@ -33,7 +33,9 @@ fn a_plan_survives() {
     empty.amended.clear();
     empty.moves.clear();
     empty.nodes.clear();
-    empty.version = VersionChange { from: None, to: None };
+    empty.version = VersionChange::default();
+    assert!(!empty.is_empty(), "it requires something else than before");
+    empty.requires = RequiresChange::default();
     survives(&empty);
     assert!(empty.is_empty());
     assert!(!sample::plan().is_empty());

@@ -1,14 +1,15 @@
 //! A plan with a node of every kind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use launchway_model::{
     ActionPlace, ActionSpec, Always, ApplicationName, Around, Artifact, Basis, Batches, Cause, ChangeIndex, ChangeKind,
     ComponentName, Deployed, Digest, Edge, Edges, EnvironmentName, Escalation, EscalationMethod, Fingerprint, Gate,
     HostKeyChecking, InstanceChange, InstanceId, InstanceSpec, Lineage, Move, NodeId, NodeKind, OnRollback, Operation,
-    Owed, Owner, Phase, Plan, PlanNode, PlannedStep, PluginName, Roll, RunRule, Scope, SecretName, SshOptions, Staging,
-    StepKey, StepNode, Subscription, TargetName, TargetSpec, Transport, Unit, Version, VersionChange,
+    Owed, Owner, Phase, Plan, PlanNode, PlannedStep, PluginName, Requirement, RequiresChange, Roll, RunRule, Scope,
+    SecretName, SshOptions, Staging, StepKey, StepNode, Subscription, TargetName, TargetSpec, Transport, Unit, Version,
+    VersionChange,
 };
 use serde_json::json;
 
@@ -130,7 +131,14 @@ pub(crate) fn plan() -> Plan {
         operation: Operation::RollbackTo { version: version("1.9") },
         application: ApplicationName::new("shop").expect("a name"),
         environment: EnvironmentName::new("staging").expect("a name"),
-        version: VersionChange { from: Some(version("1.10")), to: None },
+        version: VersionChange { from: Some(version("1.10")), to: None, part: None },
+        requires: RequiresChange {
+            from: Requirement::all(&BTreeMap::from([(
+                ApplicationName::new("payments").unwrap(),
+                ">=1.4, <2".parse().unwrap(),
+            )])),
+            to: BTreeSet::new(),
+        },
         basis: Basis {
             lineage: Lineage("abc".into()),
             serial: 7,

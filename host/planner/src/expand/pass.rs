@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use launchway_model::config::{Application, Component, Environment, Parsed, PlacedAction, pointer};
-use launchway_model::{ComponentName, Diagnostic, Diagnostics, InstanceSpec, OnRollback, Version};
+use launchway_model::{ComponentName, Diagnostic, Diagnostics, InstanceSpec, OnRollback, Requirement, Version};
 use serde_json::Value;
 
 use super::assemble::assemble;
@@ -56,6 +56,7 @@ pub fn expand(input: ExpandInput<'_>) -> Result<Expanded, Diagnostics> {
         application: input.application.value.application.clone(),
         version: Some(input.version.clone()),
         release: None,
+        requires: Requirement::all(&input.application.value.requires),
         instances,
         targets: world.targets.iter().map(|target| (target.name.clone(), target.spec.clone())).collect(),
         untouched: BTreeSet::new(),

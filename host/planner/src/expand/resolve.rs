@@ -175,9 +175,7 @@ impl<'a> Resolver<'a> {
         if self.world.target_value_names.contains(path[0].as_str()) {
             self.target_matters.set(true);
         }
-        let own = &self.world.targets[scope.target].values;
-        let layers = [&self.world.set, own].into_iter().chain(&self.world.dictionaries);
-        for layer in layers {
+        for layer in self.world.layers(scope.target) {
             let Some(entry) = layer.get(path[0].as_str()) else { continue };
             if let Some((shape, at)) = descend(&entry.shape, &path[1..]) {
                 return match shape {
@@ -202,8 +200,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn no_value(&self, path: &[String], scope: Scope<'_>) -> Trouble {
-        let own = &self.world.targets[scope.target].values;
-        let layers = || [&self.world.set, own].into_iter().chain(&self.world.dictionaries);
+        let layers = || self.world.layers(scope.target);
         let name = show(path);
         if self.world.target_value_names.contains(path[0].as_str())
             && !layers().any(|l| l.contains_key(path[0].as_str()))

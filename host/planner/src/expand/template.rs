@@ -182,13 +182,11 @@ fn see_instance(world: &World<'_>, scope: Scope<'_>) -> Jinja {
 /// The values a template may use, merged: a dictionary's first hit wins.
 fn see_values(resolver: &Resolver<'_>, names: Option<&[String]>, scope: Scope<'_>) -> Jinja {
     let world = resolver.world;
-    let own = &world.targets[scope.target].values;
     let every: Vec<String>;
     let names = match names {
         Some(names) => names,
         None => {
-            let layers = [&world.set, own].into_iter().chain(&world.dictionaries);
-            let keys: BTreeSet<&str> = layers.flat_map(|layer| layer.keys().copied()).collect();
+            let keys: BTreeSet<&str> = world.layers(scope.target).flat_map(|layer| layer.keys().copied()).collect();
             if !world.target_value_names.is_empty() {
                 resolver.target_matters.set(true);
             }
@@ -196,7 +194,7 @@ fn see_values(resolver: &Resolver<'_>, names: Option<&[String]>, scope: Scope<'_
             &every
         }
     };
-    let exists = |name: &str| [&world.set, own].into_iter().chain(&world.dictionaries).any(|l| l.contains_key(name));
+    let exists = |name: &str| world.layers(scope.target).any(|l| l.contains_key(name));
     let mut seen = Vec::new();
     for name in names {
         if world.target_value_names.contains(name.as_str()) {

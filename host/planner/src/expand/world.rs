@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use launchway_model::config::{
     Application, Component, Dictionary, Document, Environment, EnvironmentOverride, EnvironmentOverrides, Parsed,
-    Placement, Selector, Target, pointer,
+    Placement, ScopedFile, ScopedValues, Selector, Target, pointer,
 };
 use launchway_model::{ComponentName, Diagnostic, SecretName, TargetName, TargetSpec, Version};
 use serde_json::Value;
@@ -47,8 +47,8 @@ pub(super) struct World<'a> {
     pub(super) actions: Vec<Placed<'a>>,
     component_index: HashMap<&'a str, usize>,
     pub(super) set: Layer<'a>,
-    pub(super) dictionaries: Vec<Layer<'a>>,
-    /// The names for which any target has a value of its own.
+    dictionaries: Vec<Layer<'a>>,
+    /// The names whose values may differ from target to target.
     pub(super) target_value_names: HashSet<&'a str>,
 }
 
@@ -56,6 +56,8 @@ pub(super) struct TargetEntry<'a> {
     pub(super) name: &'a TargetName,
     pub(super) spec: Arc<TargetSpec>,
     pub(super) values: Layer<'a>,
+    /// The dictionaries that are for it, ascending.
+    dictionaries: Vec<usize>,
 }
 
 pub(super) type Layer<'a> = BTreeMap<&'a str, Entry<'a>>;
@@ -111,9 +113,12 @@ impl<'a> World<'a> {
             let base = format!("{}/values", pointer::join("/targets", name.as_str()));
             let values = layer(&target.values, &environment.document, &base, findings);
             let spec = specs.remove(name).expect("a spec was made for each target");
-            targets.push(TargetEntry { name, spec, values });
+            targets.push(TargetEntry { name, spec, values, dictionaries: Vec::new() });
         }
-        let target_value_names = targets.iter().flat_map(|target| target.values.keys().copied()).collect();
+        let dictionaries = dictionaries(environment, dictionary_files, findings);
+        let scoped = assign(&dictionaries, &mut targets, &environment.document, findings);
+        let own = targets.iter().flat_map(|target| target.values.keys().copied());
+        let target_value_names = own.chain(scoped).collect();
         let mut world = World {
             application,
             environment,
@@ -123,7 +128,7 @@ impl<'a> World<'a> {
             actions: Vec::new(),
             component_index: HashMap::new(),
             set: layer(set, &NOWHERE, "", findings),
-            dictionaries: dictionaries(environment, dictionary_files, findings),
+            dictionaries: dictionaries.into_iter().map(|dictionary| dictionary.values).collect(),
             target_value_names,
         };
         for (name, component) in &application.value.components {
@@ -148,6 +153,14 @@ impl<'a> World<'a> {
             world.actions.push(placed);
         }
         world
+    }
+
+    /// Returns where a target's values are looked up, the first hit winning: the command line, the target, the
+    /// dictionaries that are for it.
+    pub(super) fn layers(&self, target: usize) -> impl Iterator<Item = &Layer<'a>> + Clone {
+        let target = &self.targets[target];
+        let dictionaries = target.dictionaries.iter().map(|at| &self.dictionaries[*at]);
+        [&self.set, &target.values].into_iter().chain(dictionaries)
     }
 
     /// Returns the targets that a selector matches, ascending; all without one.
@@ -194,26 +207,70 @@ pub(super) fn entry<'a>(value: &Value, document: &'a Document, base: String, fin
     entry
 }
 
+/// A dictionary, for all targets or for some.
+struct Scoped<'a> {
+    on: Option<&'a Selector>,
+    /// The JSON Pointer of where it is written.
+    at: String,
+    values: Layer<'a>,
+}
+
 fn dictionaries<'a>(
     environment: &'a Parsed<Environment>,
     files: &'a DictionaryFiles,
     findings: &Findings,
-) -> Vec<Layer<'a>> {
-    let mut layers = Vec::new();
+) -> Vec<Scoped<'a>> {
+    let mut found = Vec::new();
     for (index, dictionary) in environment.value.dictionaries.iter().enumerate() {
         let at = format!("/dictionaries/{index}");
-        match dictionary {
-            Dictionary::Values(values) => layers.push(layer(values, &environment.document, &at, findings)),
-            Dictionary::File(path) => match files.get(path) {
-                Some(file) => layers.push(layer(&file.value, &file.document, "", findings)),
-                None => findings.push(
-                    Diagnostic::error("no-file", format!("the dictionary `{}` was not read", path.display()))
-                        .at(environment.document.place(&at), ""),
-                ),
+        let values = match dictionary {
+            Dictionary::Values(values) => layer(values, &environment.document, &at, findings),
+            Dictionary::ScopedValues(ScopedValues { values, .. }) => {
+                layer(values, &environment.document, &format!("{at}/values"), findings)
+            }
+            Dictionary::File(path) | Dictionary::ScopedFile(ScopedFile { file: path, .. }) => match files.get(path) {
+                Some(file) => layer(&file.value, &file.document, "", findings),
+                None => {
+                    findings.push(
+                        Diagnostic::error("no-file", format!("the dictionary `{}` was not read", path.display()))
+                            .at(environment.document.place(&at), ""),
+                    );
+                    continue;
+                }
             },
+        };
+        found.push(Scoped { on: dictionary.on(), at, values });
+    }
+    found
+}
+
+/// Tells targets which dictionaries are for them. Returns the names in those that are not for all.
+fn assign<'a>(
+    dictionaries: &[Scoped<'a>],
+    targets: &mut [TargetEntry<'_>],
+    document: &Document,
+    findings: &Findings,
+) -> Vec<&'a str> {
+    let mut scoped = Vec::new();
+    for (index, Scoped { on, at, values }) in dictionaries.iter().enumerate() {
+        let mut count = 0;
+        for target in &mut *targets {
+            if on.is_none_or(|selector| selector.matches(target.name.as_str(), &target.spec.labels)) {
+                target.dictionaries.push(index);
+                count += 1;
+            }
+        }
+        let Some(selector) = on else { continue };
+        scoped.extend(values.keys().copied());
+        if count == 0 && !targets.is_empty() {
+            findings.push(
+                Diagnostic::warning("no-target", format!("the selector `{selector}` matches no target"))
+                    .at(document.place(&format!("{at}/on")), "")
+                    .hint("the values of this dictionary are for no target"),
+            );
         }
     }
-    layers
+    scoped
 }
 
 fn place<'a>(

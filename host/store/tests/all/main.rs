@@ -5,5 +5,6 @@ mod folder;
 mod journal;
 mod keys;
 mod lease;
+mod requirements;
 mod runs;
 mod support;

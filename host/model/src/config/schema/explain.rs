@@ -104,7 +104,7 @@ impl<'a> Explainer<'a> {
             Kind::Format { format } => {
                 let text = value.as_str().unwrap_or_default();
                 let message = format_message(format, text);
-                self.add(error, false, "invalid", message, None);
+                self.add(error, false, "invalid", message, format_hint(format));
             }
             other => {
                 let hint = self.description(error).or_else(|| match other {
@@ -321,6 +321,12 @@ fn format_message(format: &str, text: &str) -> String {
         Some(error) => error.to_string(),
         None => format!("`{}` is no valid {format}", describe::shortened(text)),
     }
+}
+
+/// Says how a value of a format looks, where its error doesn't.
+fn format_hint(format: &str) -> Option<String> {
+    let is_range = format == crate::VersionRange::FORMAT;
+    is_range.then(|| "such as `>=1.4, <2`, `~1.4`, `=build-77` for exactly this one, or `*` for any".to_owned())
 }
 
 fn first_sentence(text: &str) -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use launchway_model::{
     ActionPlace, ActionSpec, ApplicationName, Basis, ChangeIndex, ChangeKind, ComponentName, Digest, EnvironmentName,
     InstanceChange, InstanceId, Lineage, NodeId, NodeKind, Operation, Owner, Phase, Plan, PlanNode, PlannedStep,
-    StepKey, StepNode, TargetName, TargetSpec, Transport, VersionChange,
+    RequiresChange, StepKey, StepNode, TargetName, TargetSpec, Transport, VersionChange,
 };
 
 pub(crate) fn plan() -> PlanBuilder {
@@ -16,7 +16,8 @@ pub(crate) fn plan() -> PlanBuilder {
             operation: Operation::Deploy,
             application: ApplicationName::new("shop").unwrap(),
             environment: EnvironmentName::new("test").unwrap(),
-            version: VersionChange { from: None, to: None },
+            version: VersionChange::default(),
+            requires: RequiresChange::default(),
             basis: Basis {
                 lineage: Lineage("line".into()),
                 serial: 0,

@@ -1,13 +1,13 @@
 //! Plans, events and temporary stores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use launchway_model::{
     ApplicationName, ApplicationState, Basis, ChangeIndex, ChangeKind, ComponentName, Deployed, Digest,
     EnvironmentName, Event, EventRecord, Holder, InstanceChange, InstanceId, InstanceSpec, NodeId, NodeKind,
-    OnRollback, Operation, Owner, Phase, Plan, PlanNode, PlannedStep, RunId, RunOutcome, StepKey, StepNode,
-    StepOutcome, StepReport, TargetName, TargetSpec, Timestamp, Transport, Version, VersionChange,
+    OnRollback, Operation, Owner, Phase, Plan, PlanNode, PlannedStep, RequiresChange, RunId, RunOutcome, StepKey,
+    StepNode, StepOutcome, StepReport, TargetName, TargetSpec, Timestamp, Transport, Version, VersionChange,
 };
 use launchway_store::{BeginError, NewRun, RunJournal, Store};
 use serde_json::json;
@@ -94,7 +94,8 @@ pub(crate) fn plan(state: &ApplicationState, to: &str, changes: &[(InstanceId, O
         operation: Operation::Deploy,
         application: application(),
         environment: environment(),
-        version: VersionChange { from: state.version.clone(), to: Some(version(to)) },
+        version: VersionChange { from: state.version.clone(), to: Some(version(to)), part: None },
+        requires: RequiresChange { from: state.requires.clone(), to: BTreeSet::new() },
         basis: Basis {
             lineage: state.lineage.clone(),
             serial: state.serial,
@@ -158,7 +159,14 @@ pub(crate) fn new_run(plan: &Plan, started: u64) -> NewRun {
         holder: holder(),
         started: Timestamp(started),
         saved_plan: false,
+        ignore_requires: false,
     }
+}
+
+/// Makes a plan one of another application.
+pub(crate) fn of(application: &str, mut plan: Plan) -> Plan {
+    plan.application = ApplicationName::new(application).unwrap();
+    plan
 }
 
 pub(crate) fn begin(store: &Store, plan: &Plan, started: u64) -> Result<RunJournal, BeginError> {
