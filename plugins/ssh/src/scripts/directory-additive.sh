@@ -66,4 +66,5 @@ answer=unchanged
 if [ -s "$place/changes" ]; then answer=changed; fi
 cd /
 rm -rf -- "$tree" "$place/changes"
+keep_looks "$place/files"
 echo "$answer"

@@ -33,5 +33,6 @@ else
     mv -- "$path" "$place/old"
     mv -- "$tree" "$path" || { mv -- "$place/old" "$path"; exit 1; }
 fi
-rm -rf -- "$place"
+rm -rf -- "$tree" "$place/old" "$place/wanted" "$place/found"
+keep_looks ""
 echo "$answer"
