@@ -11,4 +11,5 @@ mod rollback;
 mod scale;
 mod services;
 mod site;
+mod targets;
 mod trouble;

@@ -52,7 +52,7 @@ pub(crate) enum Command {
     /// Deploy: plan, ask, run
     Deploy(DeployArgs),
     /// Show what is deployed where
-    Status,
+    Status(StatusArgs),
     /// Restore what a run changed, or deploy an earlier release again
     Rollback(RollbackArgs),
     /// Remove the application from the environment
@@ -143,6 +143,13 @@ pub(crate) struct AskingArgs {
     /// Open all gates that wait for approval
     #[arg(long)]
     pub approve: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// Look at the targets, and say what is no longer as it was deployed; exit with 10 if anything is
+    #[arg(long)]
+    pub refresh: bool,
 }
 
 #[derive(Args, Debug)]

@@ -28,7 +28,7 @@ use crate::release::Manifest;
 use crate::reporter::{self, Gathered};
 
 /// How many connections are begun at once; a default sshd refuses more than ten.
-const CONNECT_CONCURRENCY: usize = 10;
+pub(crate) const CONNECT_CONCURRENCY: usize = 10;
 
 /// A plan that is to be run.
 pub(crate) struct LiveRun {

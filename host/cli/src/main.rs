@@ -15,6 +15,7 @@ mod error;
 mod exit;
 mod gates;
 mod holder;
+mod inspection;
 mod live_run;
 mod next_steps;
 mod planning;

@@ -8,13 +8,14 @@ use launchway_model::{
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::drift::{DriftSummary, Finding};
 use crate::json::document;
 use crate::sanitise::inline;
 use crate::style::Paint;
 use crate::table::table;
 
 /// How many targets are named before they are only counted.
-const NAMED_TARGETS: usize = 6;
+pub(crate) const NAMED_TARGETS: usize = 6;
 
 /// The last run of an application in an environment.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -112,6 +113,9 @@ struct StatusJson<'a> {
     release: Option<Digest>,
     /// Changes with every run.
     last_run: Option<&'a LastRun>,
+    /// Only where the targets were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<DriftSummary>,
     instances: Vec<InstanceJson<'a>>,
 }
 
@@ -126,6 +130,8 @@ struct InstanceJson<'a> {
     deployed: Option<DeployedJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unfinished: Option<UnfinishedJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<&'a Finding>,
 }
 
 #[derive(Serialize)]
@@ -154,18 +160,26 @@ struct UnfinishedJson<'a> {
 }
 
 /// Returns a state as a JSON document. Keys named `run` and `last_run` hold what differs from run to run.
-pub fn status_json(state: &ApplicationState, last: Option<&LastRun>) -> String {
+///
+/// With what a look at the targets found, if there was one.
+pub fn status_json(
+    state: &ApplicationState,
+    last: Option<&LastRun>,
+    findings: Option<&BTreeMap<InstanceId, Finding>>,
+) -> String {
+    let found = |id| findings.and_then(|findings| findings.get(id));
     document(&StatusJson {
         application: state.application.as_str(),
         environment: state.environment.as_str(),
         version: state.version.as_ref().map(|version| version.as_str()),
         release: state.release,
         last_run: last,
-        instances: state.instances.iter().map(|(id, record)| instance(id, record)).collect(),
+        drift: findings.map(DriftSummary::of),
+        instances: state.instances.iter().map(|(id, record)| instance(id, record, found(id))).collect(),
     })
 }
 
-fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord) -> InstanceJson<'a> {
+fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord, drift: Option<&'a Finding>) -> InstanceJson<'a> {
     InstanceJson {
         component: id.component.as_str(),
         target: id.target.as_str(),
@@ -177,6 +191,7 @@ fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord) -> InstanceJson<
         run: record.run,
         deployed: record.confirmed.as_deref().map(deployed),
         unfinished: record.dirty.as_ref().map(|dirty| UnfinishedJson { run: dirty.run, to: aim(dirty).map(deployed) }),
+        drift,
     }
 }
 

@@ -207,7 +207,7 @@ fn a_state_for_people_and_machines() {
     insta::assert_snapshot!(status_text(&state(), Some(&last), PLAIN, false));
     let mut state = state();
     state.instances.retain(|id, _| id.component.as_str() != "web");
-    insta::assert_snapshot!(status_json(&state, Some(&last)));
+    insta::assert_snapshot!(status_json(&state, Some(&last), None));
     insta::assert_snapshot!(applications_text(&[(state, Some(last))]));
 }
 

@@ -15,7 +15,7 @@ pub(crate) fn run(cli: &Cli, console: Console) -> Result<Exit> {
         Command::Validate(args) => validate::run(global, console, args),
         Command::Plan(args) => plan::run(global, console, args),
         Command::Deploy(args) => deploy::run(global, console, args),
-        Command::Status => status::run(global, console),
+        Command::Status(args) => status::run(global, console, args),
         Command::Rollback(args) => rollback::run(global, console, args),
         Command::Undeploy(args) => undeploy::run(global, console, args),
         Command::Restart(args) => restart::run(global, console, args),

@@ -1,6 +1,7 @@
 //! The binary from outside: arguments, files, exit codes, streams; and real deployments to folders of this machine.
 
 mod deployments;
+mod drift;
 mod files;
 mod interruption;
 mod place;
