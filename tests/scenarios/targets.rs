@@ -37,3 +37,19 @@ fn what_has_drifted_is_told_from_what_can_not_be_reached() {
     fs::write(site.folder().join("host1"), "text").expect("it can be written");
     site.run(&["status", "--refresh"]).exits(0).says("refuses connections");
 }
+
+#[test]
+fn a_target_that_is_gone_for_good_is_forgotten_and_what_is_back_is_taken_over() {
+    let Some(mut site) = Site::new(2) else { return };
+    site.application(APPLICATION);
+    site.deploy(0);
+    site.hosts.crash(0);
+    site.run(&["forget", "--target", "host1", "--yes"]).exits(0).says("2 forgotten");
+    assert_eq!(site.recorded(), [("file@host2".to_owned(), "confirmed".to_owned())]);
+    site.run(&["adopt", "--yes"]).exits(0).says("file@host1 is left to be created: unreachable");
+    site.hosts.boot(0).expect("it comes back");
+    fs::remove_file(site.folder().join("other")).expect("it is there");
+    site.run(&["adopt", "--target", "host1", "--yes"]).exits(0).says("1 taken over").says("other@host1 is not there");
+    site.run(&["deploy", "--yes"]).exits(0).says("1 created");
+    site.run(&["plan", "--exit-code"]).exits(0);
+}

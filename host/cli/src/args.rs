@@ -57,6 +57,10 @@ pub(crate) enum Command {
     Rollback(RollbackArgs),
     /// Remove the application from the environment
     Undeploy(UndeployArgs),
+    /// Take over what is on the targets already and not recorded; nothing is touched
+    Adopt(AdoptArgs),
+    /// Drop instances, or all of a target, from the records; nothing is touched
+    Forget(ForgetArgs),
     /// Restart what runs, in its order, and check it
     Restart(RestartArgs),
     /// Run a task of the application
@@ -201,6 +205,30 @@ pub(crate) struct UndeployArgs {
     pub part: PartArgs,
     #[command(flatten)]
     pub asking: AskingArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AdoptArgs {
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args, Debug)]
+#[group(id = "what", required = true, multiple = true, args = ["instance", "component", "target"])]
+pub(crate) struct ForgetArgs {
+    /// These instances, as `status` and `plan` name them: COMPONENT@TARGET
+    #[arg(value_name = "INSTANCE", conflicts_with_all = ["component", "target"])]
+    pub instance: Vec<String>,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 #[derive(Args, Debug)]

@@ -42,6 +42,8 @@ pub(crate) struct LiveRun {
     /// How it was asked for.
     pub again: Again,
     pub gates: Gates,
+    /// Lines of the JSON stream that come before the run.
+    pub preface: String,
 }
 
 /// Runs a plan to its end, and says what came of it.
@@ -64,7 +66,10 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     let job = Job { console, gates, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
     let settings = Settings::of(&live.environment);
     let result = keep_release(store, live.release.as_ref())
-        .and_then(|()| if console.json { console.data(&Events::header(&plan, live.digest)) } else { Ok(()) })
+        .and_then(|()| match console.json {
+            true => console.data(&(Events::header(&plan, live.digest) + &live.preface)),
+            false => Ok(()),
+        })
         .and_then(|()| context.runtime.block_on(job.run(&context.project.dir, live.plugins, secrets, settings)));
     let run = job.journal.run();
     let (outcome, gathered) = result.inspect_err(|_| {
@@ -303,6 +308,8 @@ struct SummaryJson<'a> {
     updated: usize,
     deleted: usize,
     refreshed: usize,
+    forgotten: usize,
+    adopted: usize,
     failed: Vec<FailedJson<'a>>,
     /// Commands that go on from here.
     next: Vec<NextStep>,
@@ -327,6 +334,8 @@ pub(crate) fn unchanged_json() -> String {
         updated: 0,
         deleted: 0,
         refreshed: 0,
+        forgotten: 0,
+        adopted: 0,
         failed: Vec::new(),
         next: Vec::new(),
     })
@@ -357,6 +366,8 @@ fn summary_json(run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered
         updated: gathered.updated,
         deleted: gathered.deleted,
         refreshed: gathered.refreshed,
+        forgotten: gathered.forgotten,
+        adopted: gathered.adopted,
         failed: failed.collect(),
         next,
     })
@@ -378,6 +389,8 @@ fn say_end(
         (gathered.updated, "updated"),
         (gathered.deleted, "deleted"),
         (gathered.refreshed, "refreshed"),
+        (gathered.forgotten, "forgotten"),
+        (gathered.adopted, "taken over"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
@@ -396,7 +409,8 @@ fn say_end(
         RunOutcome::Done => {
             let note =
                 if gathered.failed.is_empty() { "" } else { "; steps after the commit failed, which only warns" };
-            let counts = if plan.changes.is_empty() { "records brought up to date".to_owned() } else { ended };
+            let records = plan.changes.is_empty() && !plan.is_of_records();
+            let counts = if records { "records brought up to date".to_owned() } else { ended };
             console.say(&format!("{} {counts}{note}\n", paint.green("Done:")));
         }
         RunOutcome::Failed => {

@@ -118,6 +118,8 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
         amendments,
         amended,
         moves,
+        forgotten: Vec::new(),
+        adopted: Vec::new(),
         owed,
         rollouts,
         nodes,

@@ -90,6 +90,7 @@ fn version(record: &InstanceRecord) -> String {
 
 fn condition(record: &InstanceRecord) -> String {
     match (&record.dirty, record.assumed) {
+        (Some(Dirty { run, differs: Some(_), .. }), _) => format!("differs: run {run} took it over as it was"),
         (Some(dirty), _) => {
             let to = aim(dirty).map(|to| inline(to.spec.version.as_str()));
             let aim = to.map_or_else(|| "removing it".to_owned(), |to| format!("putting {to} there"));
@@ -157,6 +158,9 @@ struct UnfinishedJson<'a> {
     run: RunId,
     /// None if it was being deleted.
     to: Option<DeployedJson<'a>>,
+    /// The run took over what it found, which differs in this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differs: Option<&'a str>,
 }
 
 /// Returns a state as a JSON document. Keys named `run` and `last_run` hold what differs from run to run.
@@ -190,7 +194,11 @@ fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord, drift: Option<&'
         },
         run: record.run,
         deployed: record.confirmed.as_deref().map(deployed),
-        unfinished: record.dirty.as_ref().map(|dirty| UnfinishedJson { run: dirty.run, to: aim(dirty).map(deployed) }),
+        unfinished: record.dirty.as_ref().map(|dirty| UnfinishedJson {
+            run: dirty.run,
+            to: aim(dirty).map(deployed),
+            differs: dirty.differs.as_deref(),
+        }),
         drift,
     }
 }

@@ -91,6 +91,7 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
 ",
     "ALTER TABLE instances ADD COLUMN dirty_deleting INTEGER NOT NULL DEFAULT FALSE;",
+    "ALTER TABLE instances ADD COLUMN dirty_differs TEXT;",
 ];
 
 /// Opens the database of a store's folder, making or upgrading it if need be.

@@ -48,13 +48,13 @@ pub(super) fn execute(
     if !console.json {
         console.say(&text(&ready.plan, &ready.rendered, Some(store), console.paint_err, console.verbose));
     }
-    // Records alone are no reason to ask: nothing is touched.
-    if ready.plan.step_count() > 0 {
+    // Records brought up to date are no reason to ask: nothing is touched, and nothing is lost.
+    if ready.plan.step_count() > 0 || ready.plan.is_of_records() {
         confirm(console, asking.yes, &question(&ready.plan))?;
     }
     let gates = Gates::new(&ready.plan, console, asking.approve)?;
-    let Ready { plan, digest, environment, plugins, release, .. } = ready;
-    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, release, saved, again, gates })
+    let Ready { plan, digest, environment, plugins, release, preface, .. } = ready;
+    live_run::run(context, store, LiveRun { plan, digest, environment, plugins, release, saved, again, gates, preface })
 }
 
 /// Says that there is nothing to do.
@@ -63,6 +63,7 @@ pub(super) fn unchanged(context: &Context, ready: &Ready) -> Result<Exit> {
     console.warnings(&context.sources, &ready.warnings);
     if console.json {
         console.data(&Events::header(&ready.plan, ready.digest))?;
+        console.data(&ready.preface)?;
         console.data(&unchanged_json())?;
     } else {
         console.say(&format!("{}\n", nothing(&ready.plan)));
@@ -77,8 +78,14 @@ fn question(plan: &Plan) -> String {
         Operation::Undeploy => format!("Undeploy from {environment}?"),
         Operation::Rollback { .. } | Operation::RollbackTo { .. } => format!("Roll back on {environment}?"),
         Operation::Restart => format!("Restart on {environment}?"),
+        Operation::Forget => format!("Forget {} of {environment}?", count(plan.forgotten.len())),
+        Operation::Adopt => format!("Take over {} on {environment}?", count(plan.adopted.len())),
         Operation::Task { name } => format!("Run {} on {environment}?", inline(name.as_str())),
     }
+}
+
+fn count(instances: usize) -> String {
+    if instances == 1 { "1 instance".to_owned() } else { format!("{instances} instances") }
 }
 
 fn saved(global: &Global, console: Console, path: &Path, asking: AskingArgs) -> Result<Exit> {

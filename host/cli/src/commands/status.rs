@@ -53,7 +53,12 @@ fn refresh(
     let mut looks = Vec::new();
     for (id, record) in &state.instances {
         match (&record.dirty, &record.confirmed) {
-            (None, Some(deployed)) => {
+            // It was taken over as it was: nobody was at work there.
+            (Some(dirty), _) if dirty.differs.is_none() => {
+                let why = format!("run {} did not finish it; the next deployment deals with it", dirty.run);
+                findings.insert(id.clone(), Finding::cannot_tell(why));
+            }
+            (_, Some(deployed)) => {
                 // How to log in may have changed since; where to must not.
                 let now = targets
                     .get(&id.target)
@@ -61,11 +66,7 @@ fn refresh(
                 let target = now.unwrap_or(&deployed.target).clone();
                 looks.push(Look { spec: deployed.spec.clone(), target });
             }
-            (Some(dirty), _) => {
-                let why = format!("run {} did not finish it; the next deployment deals with it", dirty.run);
-                findings.insert(id.clone(), Finding::cannot_tell(why));
-            }
-            (None, None) => {}
+            (_, None) => {}
         }
     }
     let plugins = context.plugins()?;

@@ -5,6 +5,7 @@ mod drift;
 mod files;
 mod interruption;
 mod place;
+mod records;
 mod saved_plans;
 mod streams;
 mod usage;

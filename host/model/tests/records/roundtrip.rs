@@ -35,6 +35,8 @@ fn a_plan_survives() {
     empty.nodes.clear();
     empty.version = VersionChange { from: None, to: None };
     survives(&empty);
+    empty.forgotten.clear();
+    empty.adopted.clear();
     assert!(empty.is_empty());
     assert!(!sample::plan().is_empty());
     assert_eq!(sample::plan().step_count(), 2);
@@ -63,6 +65,7 @@ fn a_state_survives_and_lists_its_instances_in_order() {
                 run: RunId(3),
                 to: Some(Arc::new(sample::deployed())),
                 deleting: false,
+                differs: (component == "a").then(|| "it is missing".to_owned()),
             }),
             assumed: component == "a",
             run: RunId(u64::MAX),

@@ -5,5 +5,6 @@ mod folder;
 mod journal;
 mod keys;
 mod lease;
+mod records;
 mod runs;
 mod support;

@@ -32,6 +32,8 @@ pub(crate) fn plan() -> PlanBuilder {
             amendments: Vec::new(),
             amended: Vec::new(),
             moves: Vec::new(),
+            forgotten: Vec::new(),
+            adopted: Vec::new(),
             owed: Vec::new(),
             rollouts: Vec::new(),
             nodes: Vec::new(),

@@ -110,6 +110,8 @@ pub(crate) fn plan(state: &ApplicationState, to: &str, changes: &[(InstanceId, O
         amendments: Vec::new(),
         amended: Vec::new(),
         moves: Vec::new(),
+        forgotten: Vec::new(),
+        adopted: Vec::new(),
         owed: Vec::new(),
         rollouts: Vec::new(),
         nodes: Vec::new(),
