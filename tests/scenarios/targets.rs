@@ -53,3 +53,38 @@ fn a_target_that_is_gone_for_good_is_forgotten_and_what_is_back_is_taken_over() 
     site.run(&["deploy", "--yes"]).exits(0).says("1 created");
     site.run(&["plan", "--exit-code"]).exits(0);
 }
+
+#[test]
+fn a_replaced_host_is_noticed_before_any_other_is_changed() {
+    let Some(site) = Site::new(2) else { return };
+    site.application(APPLICATION);
+    site.deploy(0);
+    let marker = |index| site.hosts.home(index).join(".launchway/markers");
+    let count = |index| fs::read_dir(marker(index)).map_or(0, Iterator::count);
+    assert_eq!((count(0), count(1)), (1, 1));
+    fs::remove_dir_all(marker(1)).expect("it is there");
+    site.application(&APPLICATION.replace("content: text", "content: new"));
+    site.run(&["deploy", "--yes"]).exits(6).says("was host2 replaced?");
+    assert_eq!(site.deployed("host1").as_deref(), Some("text"), "nothing is touched");
+    site.run(&["deploy", "--yes", "--target", "host1"]).exits(0);
+    site.run(&["forget", "--target", "host2", "--yes"]).exits(0);
+    site.run(&["deploy", "--yes"]).exits(0).says("1 created");
+    assert_eq!(site.deployed("host2").as_deref(), Some("new"));
+    site.run(&["undeploy", "--yes"]).exits(0);
+    assert_eq!((count(0), count(1)), (0, 0), "what has no instance has no marker");
+}
+
+#[test]
+fn a_host_that_is_away_is_no_replaced_one() {
+    let Some(mut site) = Site::new(2) else { return };
+    site.application(APPLICATION);
+    site.environment(|environment| environment["failures"] = json!({ "on_failure": "continue" }));
+    site.deploy(0);
+    site.hosts.crash(1);
+    site.application(&APPLICATION.replace("content: text", "content: new"));
+    site.run(&["deploy", "--yes"]).exits(3).says("refuses connections");
+    assert_eq!(site.deployed("host1").as_deref(), Some("new"));
+    site.hosts.boot(1).expect("it comes back");
+    site.run(&["deploy", "--yes"]).exits(0);
+    assert_eq!(site.deployed("host2").as_deref(), Some("new"));
+}

@@ -11,6 +11,7 @@ use launchway_runtime::{
 };
 use launchway_scheduler::Limits;
 use launchway_store::Store;
+use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -45,16 +46,7 @@ pub(crate) fn look(
     for look in looks {
         places.entry((look.target.name.clone(), look.target.address.clone())).or_default().push(look);
     }
-    let internal = |error: std::io::Error| CliError::internal(&error);
-    let control_dir = tempfile::Builder::new().prefix("launchway-").tempdir().map_err(internal)?;
-    let targets = Arc::new(Targets::new(TargetsOptions {
-        project_dir: context.project.dir.clone(),
-        control_dir: control_dir.path().to_path_buf(),
-        secrets: Arc::new(secret_store(environment, &context.project.dir)),
-        blobs: Arc::new(StoreBlobs(store.clone())),
-        redactor: Arc::new(Redactor::new()),
-        connect_concurrency: CONNECT_CONCURRENCY,
-    }));
+    let (_control_dir, targets) = open_targets(context, store, environment)?;
     let global = environment.environment.value.max_steps.map_or(Limits::default().global, |steps| steps as usize);
     let inspector = Inspector {
         application: context.application().clone(),
@@ -73,6 +65,25 @@ pub(crate) fn look(
         targets.close().await;
         found
     })
+}
+
+/// Returns the targets of something that is no run, and a folder that has to outlast them.
+pub(crate) fn open_targets(
+    context: &Context,
+    store: &Store,
+    environment: &LoadedEnvironment,
+) -> Result<(TempDir, Arc<Targets>)> {
+    let internal = |error: std::io::Error| CliError::internal(&error);
+    let control_dir = tempfile::Builder::new().prefix("launchway-").tempdir().map_err(internal)?;
+    let targets = Targets::new(TargetsOptions {
+        project_dir: context.project.dir.clone(),
+        control_dir: control_dir.path().to_path_buf(),
+        secrets: Arc::new(secret_store(environment, &context.project.dir)),
+        blobs: Arc::new(StoreBlobs(store.clone())),
+        redactor: Arc::new(Redactor::new()),
+        connect_concurrency: CONNECT_CONCURRENCY,
+    });
+    Ok((control_dir, Arc::new(targets)))
 }
 
 /// Waits for somebody to stop it.

@@ -1,11 +1,12 @@
 //! Runs a plan: lease, journal, targets, signals, progress, and what to say at the end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use launchway_model::config::OnFailure;
-use launchway_model::{Digest, Plan, RunId, RunOutcome};
+use launchway_model::{Digest, Event, EventRecord, Plan, RunId, RunOutcome, TargetName};
 use launchway_report::{Events, duration, failures_text, inline, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
 use launchway_scheduler::{Control, Core, DriveError, JournalError, Limits, Options, RunIdentity, drive};
@@ -22,6 +23,7 @@ use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
 use crate::gates::{Gates, attend};
 use crate::holder::{holder, now};
+use crate::markers::{Markers, switched_off};
 use crate::next_steps::{Again, NextStep, next_steps};
 use crate::planning::secret_store;
 use crate::release::Manifest;
@@ -72,7 +74,7 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
         })
         .and_then(|()| context.runtime.block_on(job.run(&context.project.dir, live.plugins, secrets, settings)));
     let run = job.journal.run();
-    let (outcome, gathered) = result.inspect_err(|_| {
+    let (outcome, mut gathered) = result.inspect_err(|_| {
         // The error at hand is the one to be told; without this the lease expires on its own.
         let _ = job.journal.abandon(now());
     })?;
@@ -89,7 +91,8 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     } else {
         say_end(console, &plan, run, outcome, took, &gathered, &next);
     }
-    Ok(exit)
+    // A target that answered late: what was refused there was said with its steps.
+    if gathered.refusal.take().is_some() { Ok(Exit::Refused) } else { Ok(exit) }
 }
 
 /// Keeps what is needed to deploy the release again.
@@ -101,10 +104,12 @@ fn keep_release(store: &Store, release: Option<&Manifest>) -> Result<()> {
 }
 
 /// What the environment says of how plans are run.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Settings {
     on_failure: launchway_scheduler::OnFailure,
     max_steps: Option<u32>,
+    /// Targets on which no marker is kept.
+    unmarked: BTreeSet<TargetName>,
 }
 
 impl Settings {
@@ -114,7 +119,7 @@ impl Settings {
             OnFailure::Stop => launchway_scheduler::OnFailure::Stop,
             OnFailure::Continue => launchway_scheduler::OnFailure::Continue,
         };
-        Self { on_failure, max_steps: environment.max_steps }
+        Self { on_failure, max_steps: environment.max_steps, unmarked: switched_off(environment) }
     }
 }
 
@@ -143,6 +148,31 @@ impl Job {
         let (signals, raised) = unbounded_channel();
         let (show, shown) = unbounded_channel();
         let (control, asked) = unbounded_channel();
+        let listener = tokio::spawn(listen(self.console, control.clone()));
+        let control_dir = tempfile::Builder::new().prefix("launchway-").tempdir().map_err(|error| internal(&error))?;
+        let targets = Arc::new(Targets::new(TargetsOptions {
+            project_dir: project.to_path_buf(),
+            control_dir: control_dir.path().to_path_buf(),
+            secrets,
+            blobs: Arc::new(StoreBlobs(self.store.clone())),
+            redactor: Arc::new(Redactor::new()),
+            connect_concurrency: CONNECT_CONCURRENCY,
+        }));
+        let markers = Markers::new(
+            self.console,
+            &self.store,
+            targets.clone(),
+            self.plan.clone(),
+            &self.journal,
+            &settings.unmarked,
+        );
+        let markers = Arc::new(markers?);
+        if let Err(refusal) = markers.survey().await {
+            listener.abort();
+            targets.close().await;
+            self.refuse()?;
+            return Err(refusal);
+        }
         tokio::spawn(attend(self.gates, self.plan.clone(), self.console, raised, show, control.clone()));
         let budget = OutputBudget::default();
         let over = Arc::new(AtomicBool::new(false));
@@ -157,18 +187,10 @@ impl Job {
             handle,
         )
         .map_err(|error| internal(&error))?;
-        let control_dir = tempfile::Builder::new().prefix("launchway-").tempdir().map_err(|error| internal(&error))?;
-        let targets = Arc::new(Targets::new(TargetsOptions {
-            project_dir: project.to_path_buf(),
-            control_dir: control_dir.path().to_path_buf(),
-            secrets,
-            blobs: Arc::new(StoreBlobs(self.store.clone())),
-            redactor: Arc::new(Redactor::new()),
-            connect_concurrency: CONNECT_CONCURRENCY,
-        }));
         let runner = Runner {
             plugins,
             targets: targets.clone(),
+            markers: markers.clone(),
             store: self.store.clone(),
             run: self.journal.run(),
             signals: signals.clone(),
@@ -187,21 +209,43 @@ impl Job {
         options.on_failure = settings.on_failure;
         options.durations = durations;
         let core = Core::new(self.plan.clone(), options).map_err(|error| internal(&error))?;
-        let listener = tokio::spawn(listen(self.console, control.clone()));
         let heart = tokio::spawn(beat(self.journal.clone(), control));
         let journal = Arc::new(RunJournalAdapter(self.journal.clone()));
         let outcome = drive(core, Arc::new(runner), journal, signals, asked, Arc::new(now)).await;
         listener.abort();
         heart.abort();
+        markers.tidy().await;
         targets.close().await;
         over.store(true, Ordering::Release);
         let gathered = tokio::task::spawn_blocking(move || reporter.join()).await;
         let gathered = gathered.map_err(|error| internal(&error))?;
         let gathered = gathered.map_err(|_| CliError::new(Exit::Internal, "internal", "the progress display broke"))?;
         match outcome {
+            Ok(RunOutcome::Failed) => Ok((RunOutcome::Failed, Gathered { refusal: markers.refusal(), ..gathered })),
             Ok(outcome) => Ok((outcome, gathered)),
             Err(error) => Err(broken_off(self.journal.run(), &error)),
         }
+    }
+}
+
+impl Job {
+    /// Records that the run ended before it did anything.
+    fn refuse(&self) -> Result<()> {
+        let plan = &self.plan;
+        let started = Event::RunStarted {
+            run: self.journal.run(),
+            plan: self.digest,
+            operation: plan.operation.clone(),
+            application: plan.application.clone(),
+            environment: plan.environment.clone(),
+            version: plan.version.clone(),
+            fence: self.journal.fence(),
+            holder: holder(),
+        };
+        let finished = Event::RunFinished { outcome: RunOutcome::Failed };
+        let record = |(index, event)| Arc::new(EventRecord { index, at: now(), event });
+        let records: Vec<_> = (0..).zip([started, finished]).map(record).collect();
+        self.journal.append(&records).map_err(|error| store_error(&error))
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::adapters::OutputBudget;
 use crate::console::{Console, complain, write_out};
+use crate::error::CliError;
 use crate::holder::now;
 
 /// How often a drawing is renewed while nothing happens.
@@ -32,6 +33,8 @@ pub(crate) struct Gathered {
     pub adopted: usize,
     pub skipped: usize,
     pub steps: usize,
+    /// A target refused that answered only after the run had begun.
+    pub refusal: Option<CliError>,
 }
 
 enum View {

@@ -44,6 +44,9 @@ pub struct Plan {
     /// What is there and not recorded, and is taken over as it is.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub adopted: Vec<Adoption>,
+    /// Targets that another state, or a newer one, has marked, and that are of this one from now on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reclaimed: Vec<TargetName>,
     /// Who has to be told of changes, in this run or, where that leaves them out, in a later one; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owed: Vec<Owed>,
@@ -105,7 +108,7 @@ impl Plan {
 
     /// Whether it drops or takes over records, and nothing else.
     pub fn is_of_records(&self) -> bool {
-        !self.forgotten.is_empty() || !self.adopted.is_empty()
+        !self.forgotten.is_empty() || !self.adopted.is_empty() || !self.reclaimed.is_empty()
     }
 
     pub fn change(&self, index: ChangeIndex) -> Option<&InstanceChange> {

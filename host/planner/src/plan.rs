@@ -120,6 +120,7 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
         moves,
         forgotten: Vec::new(),
         adopted: Vec::new(),
+        reclaimed: Vec::new(),
         owed,
         rollouts,
         nodes,

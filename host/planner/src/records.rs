@@ -49,6 +49,7 @@ impl RecordsInput<'_> {
             moves: Vec::new(),
             forgotten: Vec::new(),
             adopted: Vec::new(),
+            reclaimed: Vec::new(),
             owed: Vec::new(),
             rollouts: Vec::new(),
             nodes: Vec::new(),
@@ -115,11 +116,13 @@ pub fn adoptable<'a>(
     Ok(Adoptable { specs, held: held.into_iter().collect() })
 }
 
-/// Returns the plan that takes over what was found; with each, how it differs from what is wanted, if it does.
+/// Returns the plan that takes over what was found; with each, how it differs from what is wanted, if it does. With it
+/// targets that are taken over from another state.
 pub fn adopt(
     input: &RecordsInput<'_>,
     desired: &Desired,
     found: &BTreeMap<InstanceId, Option<String>>,
+    reclaimed: &BTreeMap<TargetName, Arc<TargetSpec>>,
     plugins: &dyn Plugins,
     secrets: &dyn Secrets,
 ) -> Result<Plan, PlanError> {
@@ -152,6 +155,8 @@ pub fn adopt(
     plan.basis.plugins = used;
     plan.targets =
         adopted.iter().map(|one| (one.deployed.spec.id.target.clone(), one.deployed.target.clone())).collect();
+    plan.targets.extend(reclaimed.iter().map(|(name, target)| (name.clone(), target.clone())));
+    plan.reclaimed = reclaimed.keys().cloned().collect();
     plan.unchanged = input.state.instances.keys().cloned().collect();
     plan.adopted = adopted;
     Ok(plan)

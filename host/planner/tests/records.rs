@@ -26,7 +26,7 @@ fn take_over(project: &Project, state: &ApplicationState, found: &[(&InstanceId,
     let desired = project.desired();
     let found: BTreeMap<_, _> = found.iter().map(|(id, how)| ((*id).clone(), how.map(str::to_owned))).collect();
     let input = RecordsInput { state, targets: &desired.targets, environment_digest: Digest::of(b"") };
-    adopt(&input, &desired, &found, &project.plugins, &project.secrets).unwrap()
+    adopt(&input, &desired, &found, &BTreeMap::new(), &project.plugins, &project.secrets).unwrap()
 }
 
 /// Writes into the state what a run of such a plan does.

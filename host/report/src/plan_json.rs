@@ -29,6 +29,8 @@ struct PlanJson<'a> {
     forgotten: &'a [InstanceId],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     adopted: Vec<AdoptedJson<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reclaimed: &'a [TargetName],
     rollouts: &'a [Batches],
     amended: Vec<&'a InstanceId>,
     nodes: Vec<NodeJson<'a>>,
@@ -154,6 +156,7 @@ pub fn plan_json(plan: &Plan, digest: Digest, warnings: &[DiagnosticJson]) -> St
         moves: &plan.moves,
         forgotten: &plan.forgotten,
         adopted: adopted_json(plan),
+        reclaimed: &plan.reclaimed,
         rollouts: &plan.rollouts,
         amended: plan.amendments.iter().map(|deployed| &deployed.spec.id).collect(),
         nodes: nodes(plan),

@@ -111,6 +111,9 @@ pub(crate) fn records_text(plan: &Plan, paint: Paint) -> String {
     for id in &plan.forgotten {
         out.push_str(&format!("{} {} is forgotten\n", paint.red("-"), inline(&id.to_string())));
     }
+    for target in &plan.reclaimed {
+        out.push_str(&format!("{} {} is taken over from another state\n", paint.yellow("!"), inline(target.as_str())));
+    }
     for Adoption { deployed, differs } in &plan.adopted {
         let id = inline(&deployed.spec.id.to_string());
         match differs {

@@ -92,6 +92,12 @@ const MIGRATIONS: &[&str] = &[
 ",
     "ALTER TABLE instances ADD COLUMN dirty_deleting INTEGER NOT NULL DEFAULT FALSE;",
     "ALTER TABLE instances ADD COLUMN dirty_differs TEXT;",
+    "CREATE TABLE markers (
+        application INTEGER NOT NULL REFERENCES applications,
+        target TEXT NOT NULL,
+        place TEXT NOT NULL,
+        PRIMARY KEY (application, target)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Opens the database of a store's folder, making or upgrading it if need be.

@@ -256,7 +256,17 @@ impl Batch<'_> {
                 assumed,
             ),
             StateWrite::Remove { id, successor: None } => self.remove(transaction, &id),
-            StateWrite::Forget(ids) => ids.iter().try_for_each(|id| self.remove(transaction, id)),
+            StateWrite::Forget(ids) => {
+                ids.iter().try_for_each(|id| self.remove(transaction, id))?;
+                // What is put there next is a first deployment.
+                transaction
+                    .prepare_cached(
+                        "DELETE FROM markers WHERE application = ?1 \
+                         AND target NOT IN (SELECT target FROM instances WHERE application = ?1)",
+                    )?
+                    .execute([self.journal.application])?;
+                Ok(())
+            }
             StateWrite::Adopt(found) => found.iter().try_for_each(|one| self.adopt(transaction, one)),
             StateWrite::Remove { id, successor } => self.execute(
                 transaction,

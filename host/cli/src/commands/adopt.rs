@@ -1,18 +1,24 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use launchway_model::InstanceId;
+use launchway_model::{InstanceId, Lineage, TargetName, TargetSpec};
 use launchway_planner::{Adoptable, RecordsInput, adopt, adoptable, plan_digest, target_specs};
 use launchway_report::{Finding, Found, inline, line};
+use launchway_runtime::Marker;
+use launchway_store::Store;
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::deploy::{execute, unchanged};
 use crate::adapters::{Origin, PlanningPlugins, PlanningSecrets, ReleaseFiles};
 use crate::args::{AdoptArgs, AskingArgs, Global};
 use crate::console::Console;
 use crate::context::{Context, set_values, store_error};
+use crate::environment::LoadedEnvironment;
 use crate::error::Result;
 use crate::exit::Exit;
-use crate::inspection::{Look, look};
+use crate::inspection::{Look, look, open_targets};
+use crate::markers::{strange, switched_off};
 use crate::next_steps::Again;
 use crate::planning::{Ready, expanded, plan_error, restriction, secret_store, with_values};
 use crate::release::Manifest;
@@ -65,11 +71,17 @@ pub(super) fn run(global: &Global, console: Console, args: &AdoptArgs) -> Result
     let taken: BTreeMap<InstanceId, Option<String>> =
         found.iter().filter_map(|(id, finding)| Some((id.clone(), taken(finding)?))).collect();
 
+    let ids = desired.instances.iter().map(|spec| &spec.id).chain(state.instances.keys());
+    let restrict = restriction(&args.part);
+    let mine: BTreeSet<&TargetName> = ids.filter(|id| restrict.includes(id)).map(|id| &id.target).collect();
+    let mine = mine.into_iter().filter_map(|name| targets.get(name)).cloned().collect();
+    let reclaimed = strangers(&context, &store, &environment, mine)?;
+
     let secrets = secret_store(&environment, &context.project.dir);
     let key = store.secret_key(&name).map_err(|error| store_error(&error))?;
     let secrets = PlanningSecrets::new(&secrets, key, &context.runtime);
     let input = RecordsInput { state: &state, targets: &targets, environment_digest: environment.digest };
-    let plan = adopt(&input, &desired, &taken, &planning, &secrets);
+    let plan = adopt(&input, &desired, &taken, &reclaimed, &planning, &secrets);
     let plan = plan.map_err(|error| plan_error(&context.sources, &error))?;
     let left: Vec<(&InstanceId, &Finding)> = found.iter().filter(|(id, _)| !taken.contains_key(*id)).collect();
     if !console.json {
@@ -92,6 +104,47 @@ pub(super) fn run(global: &Global, console: Console, args: &AdoptArgs) -> Result
     let again = Again::new(global).release(&args.release).part(&args.part);
     let asking = AskingArgs { yes: args.yes, approve: false };
     execute(&context, &store, ready, asking, false, again)
+}
+
+/// Returns the targets that another state has marked, or a newer one, and says so.
+fn strangers(
+    context: &Context,
+    store: &Store,
+    environment: &LoadedEnvironment,
+    targets: Vec<Arc<TargetSpec>>,
+) -> Result<BTreeMap<TargetName, Arc<TargetSpec>>> {
+    let off = switched_off(&environment.environment.value);
+    let (name, application) = (&environment.environment.value.environment, context.application());
+    let own = store.lineage(name, application).map_err(|error| store_error(&error))?;
+    let (_control_dir, open) = open_targets(context, store, environment)?;
+    let found = context.runtime.block_on(async {
+        let mut looks = JoinSet::new();
+        for target in targets.into_iter().filter(|target| !off.contains(&target.name)) {
+            let marker = Marker {
+                environment: name.clone(),
+                application: application.clone(),
+                target: target.name.clone(),
+                lineage: Lineage("".into()),
+                serial: 0,
+                fence: 0,
+                store: String::new(),
+            };
+            let open = open.clone();
+            looks.spawn(async move { (open.read_marker(&target, &marker).await, target) });
+        }
+        let found = looks.join_all().await;
+        open.close().await;
+        found
+    });
+    let mut reclaimed = BTreeMap::new();
+    for (marker, target) in found {
+        // What can't be reached was said already.
+        let Some(why) = marker.ok().flatten().and_then(|marker| strange(&marker, own.as_ref())) else { continue };
+        context.console.say(&inline(&format!("  {}: {why}", target.name)));
+        context.console.say("\n");
+        reclaimed.insert(target.name.clone(), target);
+    }
+    Ok(reclaimed)
 }
 
 /// Returns how a record is made of what was found: none where there is nothing to record, else how it differs, if it

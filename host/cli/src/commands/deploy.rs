@@ -79,7 +79,14 @@ fn question(plan: &Plan) -> String {
         Operation::Rollback { .. } | Operation::RollbackTo { .. } => format!("Roll back on {environment}?"),
         Operation::Restart => format!("Restart on {environment}?"),
         Operation::Forget => format!("Forget {} of {environment}?", count(plan.forgotten.len())),
-        Operation::Adopt => format!("Take over {} on {environment}?", count(plan.adopted.len())),
+        Operation::Adopt if plan.reclaimed.is_empty() => {
+            format!("Take over {} on {environment}?", count(plan.adopted.len()))
+        }
+        Operation::Adopt => {
+            let targets: Vec<String> = plan.reclaimed.iter().map(|name| inline(name.as_str())).collect();
+            let count = count(plan.adopted.len());
+            format!("Take over {count} on {environment}, and {} from another state?", targets.join(", "))
+        }
         Operation::Task { name } => format!("Run {} on {environment}?", inline(name.as_str())),
     }
 }

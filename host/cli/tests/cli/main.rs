@@ -4,6 +4,7 @@ mod deployments;
 mod drift;
 mod files;
 mod interruption;
+mod markers;
 mod place;
 mod records;
 mod saved_plans;

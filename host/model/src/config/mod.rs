@@ -19,7 +19,7 @@ pub use application::{
 pub use document::Document;
 pub use environment::{
     Defaults, Dictionary, Environment, EnvironmentOverride, EnvironmentOverrides, EscalationConfig, FailurePolicy,
-    OnFailure, SecretSource, Target,
+    Markers, OnFailure, SecretSource, Target,
 };
 pub use load::{Parsed, parse_application, parse_dictionary, parse_environment, parse_scalar};
 pub use reference::reference_markdown;

@@ -37,6 +37,7 @@ fn a_plan_survives() {
     survives(&empty);
     empty.forgotten.clear();
     empty.adopted.clear();
+    empty.reclaimed.clear();
     assert!(empty.is_empty());
     assert!(!sample::plan().is_empty());
     assert_eq!(sample::plan().step_count(), 2);

@@ -162,6 +162,7 @@ pub(crate) fn plan() -> Plan {
         moves: vec![Move { from: instance(), to: instance(), same_target: true }],
         forgotten: vec![instance()],
         adopted: vec![Adoption { deployed: Arc::clone(&deployed), differs: Some("it is missing".to_owned()) }],
+        reclaimed: vec![instance().target],
         owed: vec![Owed { by: instance().component, on: Some(instance().target), to: instance() }],
         rollouts: vec![Batches { unit: Unit::Application, batches: vec![vec![instance().target]] }],
         nodes: nodes.collect(),

@@ -34,6 +34,7 @@ pub(crate) fn plan() -> PlanBuilder {
             moves: Vec::new(),
             forgotten: Vec::new(),
             adopted: Vec::new(),
+            reclaimed: Vec::new(),
             owed: Vec::new(),
             rollouts: Vec::new(),
             nodes: Vec::new(),

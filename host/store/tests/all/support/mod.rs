@@ -112,6 +112,7 @@ pub(crate) fn plan(state: &ApplicationState, to: &str, changes: &[(InstanceId, O
         moves: Vec::new(),
         forgotten: Vec::new(),
         adopted: Vec::new(),
+        reclaimed: Vec::new(),
         owed: Vec::new(),
         rollouts: Vec::new(),
         nodes: Vec::new(),
