@@ -86,8 +86,8 @@ impl Markers {
     /// Looks at all targets, as far as they answer soon; a refusal then comes before anything was touched.
     pub(crate) async fn survey(self: &Arc<Self>) -> Result<()> {
         let mut looks = JoinSet::new();
-        for name in self.marked.keys().cloned() {
-            let markers = self.clone();
+        for name in self.marked.keys() {
+            let (markers, name) = (self.clone(), name.clone());
             // What can't be reached is for the steps to tell.
             looks.spawn(async move { drop(markers.check(&name).await) });
         }

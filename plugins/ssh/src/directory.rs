@@ -138,7 +138,7 @@ fn deploy(instance: &Instance<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>
 
 /// Adds two functions to a script. `looks` prints how what is named on standard input looks, NUL-separated names below the
 /// present folder: a line each of type and mode, owner, group and size, then of each file's checksum. `keep_looks` keeps
-/// that of all there is in the folder, or of what a list names, beside the name of the tree.
+/// that, from a file `new`, beside the name of the tree.
 fn with_looks(script: &str) -> String {
     String::from(script!("directory-looks")) + script
 }

@@ -168,7 +168,7 @@ impl Look {
             // A number may be that of the name.
             if let Some(wanted) = wanted
                 && wanted != found
-                && wanted.parse::<u32>().is_err()
+                && !wanted.as_bytes().first().is_some_and(u8::is_ascii_digit)
             {
                 self.instead(what, found, wanted);
             }

@@ -66,5 +66,6 @@ answer=unchanged
 if [ -s "$place/changes" ]; then answer=changed; fi
 cd /
 rm -rf -- "$tree" "$place/changes"
-keep_looks "$place/files"
+(cd "$path" && looks <"$place/files") >"$place/new"
+keep_looks
 echo "$answer"

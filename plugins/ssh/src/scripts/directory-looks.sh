@@ -17,7 +17,6 @@ looks() {
             awk "{ sum = \$1; sub(/^[^ ]+ +/, \"\"); print sum \" \" \$0 }"' sh | sort
 }
 keep_looks() {
-    (cd "$path" && if [ -n "$1" ]; then looks <"$1"; else find . -print0 | looks; fi) >"$place/looks.new"
     printf '%s\n' "${tree##*/}" >"$place/tree"
-    mv -f -- "$place/looks.new" "$place/looks"
+    mv -f -- "$place/new" "$place/looks"
 }
