@@ -16,5 +16,6 @@ mod rollouts;
 mod scale;
 mod services;
 mod site;
+mod targets;
 mod traffic;
 mod trouble;

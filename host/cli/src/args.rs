@@ -52,11 +52,15 @@ pub(crate) enum Command {
     /// Deploy: plan, ask, run
     Deploy(DeployArgs),
     /// Show what is deployed where
-    Status,
+    Status(StatusArgs),
     /// Restore what a run changed, or deploy an earlier release again
     Rollback(RollbackArgs),
     /// Remove the application from the environment
     Undeploy(UndeployArgs),
+    /// Take over what is on the targets already and not recorded; nothing is touched
+    Adopt(AdoptArgs),
+    /// Drop instances, or all of a target, from the records; nothing is touched
+    Forget(ForgetArgs),
     /// Restart what runs, in its order, and check it
     Restart(RestartArgs),
     /// Run a task of the application
@@ -159,6 +163,13 @@ pub(crate) struct AskingArgs {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    /// Look at the targets, and say what is no longer as it was deployed; exit with 10 if anything is
+    #[arg(long)]
+    pub refresh: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct RestartArgs {
     /// Only these components (`*` and `?` match) [default: all that can be restarted]
     #[arg(value_name = "COMPONENT")]
@@ -211,6 +222,30 @@ pub(crate) struct UndeployArgs {
     pub others: OthersArgs,
     #[command(flatten)]
     pub asking: AskingArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct AdoptArgs {
+    #[command(flatten)]
+    pub release: ReleaseArgs,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+#[derive(Args, Debug)]
+#[group(id = "what", required = true, multiple = true, args = ["instance", "component", "target"])]
+pub(crate) struct ForgetArgs {
+    /// These instances, as `status` and `plan` name them: COMPONENT@TARGET
+    #[arg(value_name = "INSTANCE", conflicts_with_all = ["component", "target"])]
+    pub instance: Vec<String>,
+    #[command(flatten)]
+    pub part: PartArgs,
+    /// Don't ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 #[derive(Args, Debug)]

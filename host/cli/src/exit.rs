@@ -20,7 +20,7 @@ pub(crate) enum Exit {
     Refused,
     /// Another run holds the environment.
     Locked,
-    /// Only from `plan --exit-code`: there are changes.
+    /// Only from `plan --exit-code` and `status --refresh`: there are changes, or what is there has drifted.
     Changes,
 }
 

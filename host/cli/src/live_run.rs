@@ -1,11 +1,12 @@
 //! Runs a plan: lease, journal, targets, signals, progress, and what to say at the end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use launchway_model::config::OnFailure;
-use launchway_model::{Digest, Operation, Plan, RunId, RunOutcome};
+use launchway_model::{Digest, Event, EventRecord, Operation, Plan, RunId, RunOutcome, TargetName};
 use launchway_report::{Events, duration, failures_text, inline, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
 use launchway_scheduler::{Control, Core, DriveError, JournalError, Limits, Options, RunIdentity, drive};
@@ -22,13 +23,14 @@ use crate::exit::Exit;
 use crate::gates::{Gates, attend};
 use crate::holder::{holder, now};
 use crate::interrupts::Interrupts;
+use crate::markers::{Markers, switched_off};
 use crate::next_steps::{Again, NextStep, next_steps};
 use crate::release::Manifest;
 use crate::reporter::{self, Gathered};
 use crate::requirements::refused;
 
 /// How many connections are begun at once; a default sshd refuses more than ten.
-const CONNECT_CONCURRENCY: usize = 10;
+pub(crate) const CONNECT_CONCURRENCY: usize = 10;
 
 /// A plan that is to be run.
 pub(crate) struct LiveRun {
@@ -44,6 +46,8 @@ pub(crate) struct LiveRun {
     /// How it was asked for.
     pub again: Again,
     pub gates: Gates,
+    /// Lines of the JSON stream that come before the run.
+    pub preface: String,
 }
 
 /// Runs a plan to its end, and says what came of it.
@@ -66,10 +70,13 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     let job = Job { console, gates, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
     let settings = Settings::of(&live.environment);
     let result = keep_release(store, live.release.as_ref())
-        .and_then(|()| if console.json { console.data(&Events::header(&plan, live.digest)) } else { Ok(()) })
+        .and_then(|()| match console.json {
+            true => console.data(&(Events::header(&plan, live.digest) + &live.preface)),
+            false => Ok(()),
+        })
         .and_then(|()| context.runtime.block_on(job.run(&context.project.dir, live.plugins, live.secrets, settings)));
     let run = job.journal.run();
-    let (outcome, gathered) = result.inspect_err(|_| {
+    let (outcome, mut gathered) = result.inspect_err(|_| {
         // The error at hand is the one to be told; without this the lease expires on its own.
         let _ = job.journal.abandon(now());
     })?;
@@ -86,7 +93,8 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     } else {
         say_end(console, &plan, run, outcome, took, &gathered, &next);
     }
-    Ok(exit)
+    // A target that answered late: what was refused there was said with its steps.
+    if gathered.refusal.take().is_some() { Ok(Exit::Refused) } else { Ok(exit) }
 }
 
 /// Keeps what is needed to deploy the release again.
@@ -98,10 +106,12 @@ fn keep_release(store: &Store, release: Option<&Manifest>) -> Result<()> {
 }
 
 /// What the environment says of how plans are run.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Settings {
     on_failure: launchway_scheduler::OnFailure,
     max_steps: Option<u32>,
+    /// Targets on which no marker is kept.
+    unmarked: BTreeSet<TargetName>,
 }
 
 impl Settings {
@@ -111,7 +121,7 @@ impl Settings {
             OnFailure::Stop => launchway_scheduler::OnFailure::Stop,
             OnFailure::Continue => launchway_scheduler::OnFailure::Continue,
         };
-        Self { on_failure, max_steps: environment.max_steps }
+        Self { on_failure, max_steps: environment.max_steps, unmarked: switched_off(environment) }
     }
 }
 
@@ -141,6 +151,31 @@ impl Job {
         let (signals, raised) = unbounded_channel();
         let (show, shown) = unbounded_channel();
         let (control, asked) = unbounded_channel();
+        let listener = tokio::spawn(interrupts.pass_on(self.console, control.clone()));
+        let control_dir = tempfile::Builder::new().prefix("launchway-").tempdir().map_err(|error| internal(&error))?;
+        let targets = Arc::new(Targets::new(TargetsOptions {
+            project_dir: project.to_path_buf(),
+            control_dir: control_dir.path().to_path_buf(),
+            secrets,
+            blobs: Arc::new(StoreBlobs(self.store.clone())),
+            redactor: Arc::new(Redactor::new()),
+            connect_concurrency: CONNECT_CONCURRENCY,
+        }));
+        let markers = Markers::new(
+            self.console,
+            &self.store,
+            targets.clone(),
+            self.plan.clone(),
+            &self.journal,
+            &settings.unmarked,
+        );
+        let markers = Arc::new(markers?);
+        if let Err(refusal) = markers.survey().await {
+            listener.abort();
+            targets.close().await;
+            self.refuse()?;
+            return Err(refusal);
+        }
         tokio::spawn(attend(self.gates, self.plan.clone(), self.console, raised, show, control.clone()));
         let budget = OutputBudget::default();
         let over = Arc::new(AtomicBool::new(false));
@@ -155,18 +190,10 @@ impl Job {
             handle,
         )
         .map_err(|error| internal(&error))?;
-        let control_dir = tempfile::Builder::new().prefix("launchway-").tempdir().map_err(|error| internal(&error))?;
-        let targets = Arc::new(Targets::new(TargetsOptions {
-            project_dir: project.to_path_buf(),
-            control_dir: control_dir.path().to_path_buf(),
-            secrets,
-            blobs: Arc::new(StoreBlobs(self.store.clone())),
-            redactor: Arc::new(Redactor::new()),
-            connect_concurrency: CONNECT_CONCURRENCY,
-        }));
         let runner = Runner {
             plugins,
             targets: targets.clone(),
+            markers: markers.clone(),
             store: self.store.clone(),
             run: self.journal.run(),
             signals: signals.clone(),
@@ -185,21 +212,43 @@ impl Job {
         options.on_failure = settings.on_failure;
         options.durations = durations;
         let core = Core::new(self.plan.clone(), options).map_err(|error| internal(&error))?;
-        let listener = tokio::spawn(interrupts.pass_on(self.console, control.clone()));
         let heart = tokio::spawn(beat(self.journal.clone(), control));
         let journal = Arc::new(RunJournalAdapter(self.journal.clone()));
         let outcome = drive(core, Arc::new(runner), journal, signals, asked, Arc::new(now)).await;
         listener.abort();
         heart.abort();
+        markers.tidy().await;
         targets.close().await;
         over.store(true, Ordering::Release);
         let gathered = tokio::task::spawn_blocking(move || reporter.join()).await;
         let gathered = gathered.map_err(|error| internal(&error))?;
         let gathered = gathered.map_err(|_| CliError::new(Exit::Internal, "internal", "the progress display broke"))?;
         match outcome {
+            Ok(RunOutcome::Failed) => Ok((RunOutcome::Failed, Gathered { refusal: markers.refusal(), ..gathered })),
             Ok(outcome) => Ok((outcome, gathered)),
             Err(error) => Err(broken_off(self.journal.run(), &error)),
         }
+    }
+}
+
+impl Job {
+    /// Records that the run ended before it did anything.
+    fn refuse(&self) -> Result<()> {
+        let plan = &self.plan;
+        let started = Event::RunStarted {
+            run: self.journal.run(),
+            plan: self.digest,
+            operation: plan.operation.clone(),
+            application: plan.application.clone(),
+            environment: plan.environment.clone(),
+            version: plan.version.clone(),
+            fence: self.journal.fence(),
+            holder: holder(),
+        };
+        let finished = Event::RunFinished { outcome: RunOutcome::Failed };
+        let record = |(index, event)| Arc::new(EventRecord { index, at: now(), event });
+        let records: Vec<_> = (0..).zip([started, finished]).map(record).collect();
+        self.journal.append(&records).map_err(|error| store_error(&error))
     }
 }
 
@@ -270,6 +319,8 @@ struct SummaryJson<'a> {
     updated: usize,
     deleted: usize,
     refreshed: usize,
+    forgotten: usize,
+    adopted: usize,
     failed: Vec<FailedJson<'a>>,
     /// Commands that go on from here.
     next: Vec<NextStep>,
@@ -294,6 +345,8 @@ pub(crate) fn unchanged_json() -> String {
         updated: 0,
         deleted: 0,
         refreshed: 0,
+        forgotten: 0,
+        adopted: 0,
         failed: Vec::new(),
         next: Vec::new(),
     })
@@ -324,6 +377,8 @@ fn summary_json(run: RunId, outcome: RunOutcome, exit: Exit, gathered: &Gathered
         updated: gathered.updated,
         deleted: gathered.deleted,
         refreshed: gathered.refreshed,
+        forgotten: gathered.forgotten,
+        adopted: gathered.adopted,
         failed: failed.collect(),
         next,
     })
@@ -349,6 +404,8 @@ fn say_end(
         (gathered.updated, "updated"),
         (gathered.deleted, "deleted"),
         (gathered.refreshed, "refreshed"),
+        (gathered.forgotten, "forgotten"),
+        (gathered.adopted, "taken over"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
@@ -367,7 +424,8 @@ fn say_end(
         RunOutcome::Done => {
             let note =
                 if gathered.failed.is_empty() { "" } else { "; steps after the commit failed, which only warns" };
-            let counts = if plan.changes.is_empty() { "records brought up to date".to_owned() } else { ended };
+            let records = plan.changes.is_empty() && !plan.is_of_records();
+            let counts = if records { "records brought up to date".to_owned() } else { ended };
             console.say(&format!("{} {counts}{note}\n", paint.green("Done:")));
         }
         RunOutcome::Failed => {

@@ -52,6 +52,12 @@ impl Again {
         self.part(&PartArgs { component: Vec::new(), target: part.target.clone() })
     }
 
+    /// Instances that are named, which are no options.
+    pub(crate) fn instances(mut self, names: &[String]) -> Self {
+        self.wishes.extend(names.iter().map(|name| format!(" {}", shell_quote(name))));
+        self
+    }
+
     pub(crate) fn force(mut self, components: &[String]) -> Self {
         self.wishes.extend(components.iter().map(|name| option("--force", name)));
         self
@@ -108,6 +114,14 @@ fn steps(
         // Going back from going back is going on with what was not wanted.
         Operation::Rollback { run } => {
             add(format!("launchway rollback {run}{there}{wishes}"), effect);
+            return next;
+        }
+        Operation::Forget => {
+            add(format!("launchway forget{there}{wishes}"), effect);
+            return next;
+        }
+        Operation::Adopt => {
+            add(format!("launchway adopt{there}{wishes}"), effect);
             return next;
         }
         Operation::Restart => {

@@ -39,6 +39,8 @@ pub(crate) struct Ready {
     pub release: Option<Manifest>,
     /// New rendered files that are not in the store, for diffs.
     pub rendered: BTreeMap<Digest, Vec<u8>>,
+    /// Lines of the JSON stream that come before the run.
+    pub preface: String,
 }
 
 /// What shall be deployed.
@@ -286,10 +288,11 @@ fn planned(
         secrets,
         release: None,
         rendered: BTreeMap::new(),
+        preface: String::new(),
     })
 }
 
-fn plan_error(sources: &Sources, error: &PlanError) -> CliError {
+pub(crate) fn plan_error(sources: &Sources, error: &PlanError) -> CliError {
     let mut converted = CliError::findings(sources, error.diagnostics());
     if let PlanError::Broken(_) = error {
         converted.exit = Exit::Internal;
@@ -298,7 +301,7 @@ fn plan_error(sources: &Sources, error: &PlanError) -> CliError {
 }
 
 /// Returns the secrets of an environment.
-fn secret_store(environment: &LoadedEnvironment, project: &Path) -> SecretStore {
+pub(crate) fn secret_store(environment: &LoadedEnvironment, project: &Path) -> SecretStore {
     let sources: BTreeMap<SecretName, _> = environment.environment.value.secrets.clone();
     SecretStore::new(sources, project.join(FOLDER))
 }
@@ -357,6 +360,11 @@ fn restored(
     if detail.plan.application != *context.application() || detail.plan.environment != *name {
         return Err(unknown());
     }
+    if detail.plan.is_of_records() {
+        let message = format!("run {run} changed records and nothing else, so there is nothing to restore");
+        return Err(CliError::new(Exit::Refused, "rollback", message)
+            .hint("`launchway adopt` takes over what was forgotten, `launchway forget` drops what was adopted"));
+    }
     let filter =
         RunFilter { environment: Some(name.clone()), application: Some(context.application().clone()), limit: None };
     let mut since = Since::default();
@@ -370,7 +378,7 @@ fn restored(
     restore(state, run, &detail.plan, &since, &restriction(part)).map_err(|error| restore_error(&error))
 }
 
-fn restriction(part: &PartArgs) -> Restriction {
+pub(crate) fn restriction(part: &PartArgs) -> Restriction {
     Restriction { components: part.component.clone(), targets: part.target.clone() }
 }
 

@@ -11,9 +11,10 @@ const HEAD: &str = "# Commands
 <!-- Made from the arguments' own descriptions. UPDATE_DOCS=1 cargo nextest run -p launchway-cli reference -->
 
 Data goes to standard output, narration to standard error. With `--json` every command prints one document whose first
-key is `schema`, its format's version; `deploy`, `undeploy` and `rollback` print a stream instead, a JSON object per
-line, of which the first carries the version and the last is a `summary`. Steps' output that comes faster than it is read
-is left out of the stream, whole lines at a time: `output-dropped` tells of how many, and `show --log` has them. `schema` prints a JSON Schema, and so nothing
+key is `schema`, its format's version; `deploy`, `undeploy`, `rollback` and the other commands that make a run
+print a stream instead, a JSON object per line, of which the first carries the version and the last is a `summary`. Steps'
+output that comes faster than it is read is left out of the stream, whole lines at a time: `output-dropped` tells of how
+many, and `show --log` has them. `schema` prints a JSON Schema, and so nothing
 of ours before it. Exit codes are in [exit-codes.md](exit-codes.md).
 
 Colours and drawings are left out where standard error is no terminal, with `--no-color`, and when `NO_COLOR` is set.

@@ -13,6 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::adapters::OutputBudget;
 use crate::console::{Console, complain, write_out};
+use crate::error::CliError;
 use crate::holder::now;
 
 /// How often a drawing is renewed while nothing happens.
@@ -21,15 +22,19 @@ const TICK: Duration = Duration::from_millis(250);
 const BATCH: usize = 64 * 1024;
 
 /// What came of a run.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub(crate) struct Gathered {
     pub failed: Vec<FailedStep>,
     pub created: usize,
     pub updated: usize,
     pub deleted: usize,
     pub refreshed: usize,
+    pub forgotten: usize,
+    pub adopted: usize,
     pub skipped: usize,
     pub steps: usize,
+    /// A target refused that answered only after the run had begun.
+    pub refusal: Option<CliError>,
 }
 
 enum View {
@@ -61,8 +66,7 @@ pub(crate) fn spawn(
             View::Plain(Plain::new(plan.clone(), paint, console.verbose))
         };
         let mut failures = Failures::new(plan.clone());
-        let mut gathered =
-            Gathered { failed: Vec::new(), created: 0, updated: 0, deleted: 0, refreshed: 0, skipped: 0, steps: 0 };
+        let mut gathered = Gathered::default();
         loop {
             let next = handle.block_on(async { tokio::time::timeout(TICK, signals.recv()).await });
             match next {
@@ -116,6 +120,10 @@ fn count(gathered: &mut Gathered, plan: &Plan, signal: &Signal) {
             Some(ChangeKind::Refresh) => gathered.refreshed += 1,
             Some(ChangeKind::Act) | None => {}
         },
+        Event::RecordsAmended => {
+            gathered.forgotten = plan.forgotten.len();
+            gathered.adopted = plan.adopted.len();
+        }
         Event::StepFinished { .. } => gathered.steps += 1,
         Event::StepSkipped { .. } => gathered.skipped += 1,
         _ => {}

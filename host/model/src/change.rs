@@ -54,6 +54,8 @@ pub enum Cause {
     Subscription { component: ComponentName, word: Arc<str> },
     /// An earlier run touched it and did not commit.
     Dirty,
+    /// It was taken over, and what is there differs: how.
+    Drift(String),
     /// A step of it was skipped, so what is there was assumed.
     Assumed,
     /// Only its `verify` differs.

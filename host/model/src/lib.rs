@@ -32,8 +32,8 @@ pub use id::{
 pub use instance::{ActionSpec, Around, Artifact, Edge, Edges, InstanceSpec, OnRollback, Scope, Subscription};
 pub use kind::{Capability, KindInfo, PluginInfo, RunRule, Usage};
 pub use plan::{
-    ActionPlace, Always, Basis, Batches, ChangeIndex, ChangeKind, Gate, InstanceChange, Move, NodeId, NodeKind,
-    Operation, Owed, Owner, Plan, PlanNode, StepNode, VersionChange,
+    ActionPlace, Adoption, Always, Basis, Batches, ChangeIndex, ChangeKind, Gate, InstanceChange, Move, NodeId,
+    NodeKind, Operation, Owed, Owner, Plan, PlanNode, StepNode, VersionChange,
 };
 pub use range::{Mismatch, RangeError, VersionRange};
 pub use requirement::{Moving, Neighbour, Requirement, RequiresChange, Unmet, UnmetProblem, unmet};

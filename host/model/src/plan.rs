@@ -41,6 +41,15 @@ pub struct Plan {
     /// Records that go by another name from now on; before everything else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub moves: Vec<Move>,
+    /// Records that are dropped, and nothing else: what is there stays there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forgotten: Vec<InstanceId>,
+    /// What is there and not recorded, and is taken over as it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adoption>,
+    /// Targets that another state, or a newer one, has marked, and that are of this one from now on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reclaimed: Vec<TargetName>,
     /// Who has to be told of changes, in this run or, where that leaves them out, in a later one; sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub owed: Vec<Owed>,
@@ -58,6 +67,15 @@ pub struct Move {
     pub to: InstanceId,
     /// It is the same target under another name; otherwise another target from now on.
     pub same_target: bool,
+}
+
+/// An instance that is recorded because it was found, not because it was deployed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Adoption {
+    pub deployed: Arc<Deployed>,
+    /// How what is there differs from that, where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<String>,
 }
 
 /// A subscriber that has to be told of a change. Until that is done, what it runs with is out of date: from the moment
@@ -87,8 +105,14 @@ impl Plan {
         self.changes.is_empty()
             && self.amendments.is_empty()
             && self.moves.is_empty()
+            && !self.is_of_records()
             && self.version.from == self.version.to
             && self.requires.from == self.requires.to
+    }
+
+    /// Whether it drops or takes over records, and nothing else.
+    pub fn is_of_records(&self) -> bool {
+        !self.forgotten.is_empty() || !self.adopted.is_empty() || !self.reclaimed.is_empty()
     }
 
     pub fn change(&self, index: ChangeIndex) -> Option<&InstanceChange> {
@@ -124,6 +148,10 @@ pub enum Operation {
     Task {
         name: ComponentName,
     },
+    /// Drops records; nothing is touched.
+    Forget,
+    /// Takes over what is there into the records; nothing is touched.
+    Adopt,
 }
 
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]

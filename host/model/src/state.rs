@@ -99,6 +99,9 @@ pub struct Dirty {
     /// It was taking the instance away.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleting: bool,
+    /// The run touched nothing: it took over what it found, which differs from that in this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differs: Option<String>,
 }
 
 /// An instance as it was deployed, with all that is needed to delete or restore it later.

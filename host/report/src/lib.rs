@@ -6,6 +6,7 @@
 
 mod diagnostics;
 mod diff;
+mod drift;
 mod events;
 mod failures;
 mod graph;
@@ -25,6 +26,7 @@ mod why;
 
 pub use diagnostics::{DiagnosticJson, diagnostics_json, diagnostics_text};
 pub use diff::{Difference, differences};
+pub use drift::{DriftSummary, Finding, Found, drift_text};
 pub use events::Events;
 pub use failures::{FailedStep, Failures, failures_text};
 pub use graph::{dot, mermaid};

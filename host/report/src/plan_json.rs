@@ -27,10 +27,32 @@ struct PlanJson<'a> {
     /// They would change, but are left out on request.
     omitted: &'a [InstanceId],
     moves: &'a [Move],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    forgotten: &'a [InstanceId],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    adopted: Vec<AdoptedJson<'a>>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reclaimed: &'a [TargetName],
     rollouts: &'a [Batches],
     amended: Vec<&'a InstanceId>,
     nodes: Vec<NodeJson<'a>>,
     warnings: &'a [DiagnosticJson],
+}
+
+#[derive(Serialize)]
+pub(crate) struct AdoptedJson<'a> {
+    component: &'a str,
+    target: &'a str,
+    /// How what is there differs; none where it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differs: Option<&'a str>,
+}
+
+pub(crate) fn adopted_json(plan: &Plan) -> Vec<AdoptedJson<'_>> {
+    let found = plan.adopted.iter().map(|one| (&one.deployed.spec.id, one.differs.as_deref()));
+    found
+        .map(|(id, differs)| AdoptedJson { component: id.component.as_str(), target: id.target.as_str(), differs })
+        .collect()
 }
 
 #[derive(Serialize)]
@@ -135,6 +157,9 @@ pub fn plan_json(plan: &Plan, digest: Digest, warnings: &[DiagnosticJson]) -> St
         unchanged: &plan.unchanged,
         omitted: &plan.omitted,
         moves: &plan.moves,
+        forgotten: &plan.forgotten,
+        adopted: adopted_json(plan),
+        reclaimed: &plan.reclaimed,
         rollouts: &plan.rollouts,
         amended: plan.amendments.iter().map(|deployed| &deployed.spec.id).collect(),
         nodes: nodes(plan),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
-    Artifact, Cause, ChangeIndex, ChangeKind, Deployed, Digest, InstanceChange, NodeKind, Operation, Owner, Plan,
-    RequiresChange, TargetName, Version,
+    Adoption, Artifact, Cause, ChangeIndex, ChangeKind, Deployed, Digest, InstanceChange, NodeKind, Operation, Owner,
+    Plan, RequiresChange, TargetName, Version,
 };
 use serde_json::Value;
 
@@ -49,6 +49,7 @@ pub fn plan_text(plan: &Plan, options: PlanViewOptions<'_>) -> String {
         let (from, to) = (inline(&moved.from.to_string()), inline(&moved.to.to_string()));
         out.push_str(&format!("{} {from} is called {to} from now on\n", paint.cyan("=")));
     }
+    out.push_str(&records_text(plan, paint));
     out.push('\n');
     let steps = if options.verbose { steps_by_change(plan) } else { HashMap::new() };
     for group in groups(plan, options.verbose) {
@@ -64,6 +65,18 @@ pub fn plan_text(plan: &Plan, options: PlanViewOptions<'_>) -> String {
 
 /// Returns `Plan: 3 to create, 1 to update, 0 to delete, 5 unchanged (12 steps).`
 pub fn summary_line(plan: &Plan) -> String {
+    match plan.operation {
+        Operation::Forget => {
+            let stay = plan.unchanged.len();
+            return format!("{} to forget, {stay} unchanged; nothing is touched.", plan.forgotten.len());
+        }
+        Operation::Adopt => {
+            let differ = plan.adopted.iter().filter(|one| one.differs.is_some()).count();
+            let count = plan.adopted.len();
+            return format!("{count} to take over, {differ} of them to be updated later; nothing is touched.");
+        }
+        _ => {}
+    }
     let count = |kind: ChangeKind| plan.changes.iter().filter(|change| change.kind == kind).count();
     let mut line = format!(
         "Plan: {} to create, {} to update, {} to delete, ",
@@ -91,6 +104,27 @@ pub fn summary_line(plan: &Plan) -> String {
     let steps = plan.step_count();
     line.push_str(&format!(" ({steps} step{}).", if steps == 1 { "" } else { "s" }));
     line
+}
+
+/// Says what is forgotten and what is taken over.
+pub(crate) fn records_text(plan: &Plan, paint: Paint) -> String {
+    let mut out = String::new();
+    for id in &plan.forgotten {
+        out.push_str(&format!("{} {} is forgotten\n", paint.red("-"), inline(&id.to_string())));
+    }
+    for target in &plan.reclaimed {
+        out.push_str(&format!("{} {} is taken over from another state\n", paint.yellow("!"), inline(target.as_str())));
+    }
+    for Adoption { deployed, differs } in &plan.adopted {
+        let id = inline(&deployed.spec.id.to_string());
+        match differs {
+            None => out.push_str(&format!("{} {id} is taken over as it is\n", paint.green("="))),
+            Some(how) => {
+                out.push_str(&format!("{} {id} is taken over and differs: {}\n", paint.yellow("~"), inline(how)));
+            }
+        }
+    }
+    out
 }
 
 /// Says what goes in batches, and where the run waits between them.
@@ -134,6 +168,8 @@ fn title(plan: &Plan) -> String {
         Operation::Rollback { run } => format!("Roll back run {run}: {application} {versions}"),
         Operation::RollbackTo { .. } => format!("Roll back {application} {versions}"),
         Operation::Restart => format!("Restart {application} {versions}"),
+        Operation::Forget => format!("Forget parts of {application} {versions}"),
+        Operation::Adopt => format!("Adopt {application} {versions}"),
         Operation::Task { name } => format!("Task {} of {application} {versions}", inline(name.as_str())),
     }
 }
@@ -358,6 +394,7 @@ pub(crate) fn cause_text(cause: &Cause) -> String {
             format!("{} changes: {}", inline(component.as_str()), inline(word))
         }
         Cause::Dirty => "an earlier run did not finish it".to_owned(),
+        Cause::Drift(how) => format!("what is there differs: {}", inline(how)),
         Cause::Assumed => "a step of it was skipped".to_owned(),
         Cause::Verify => "its verify differs".to_owned(),
         Cause::Unwanted => "it is wanted no more".to_owned(),

@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use jiff::tz::TimeZone;
 use launchway_model::{
-    Event, EventRecord, NodeId, Plan, RunId, SkipReason, StepKey, StepOutcome, Timestamp, VersionChange,
+    Event, EventRecord, InstanceId, NodeId, Plan, RunId, SkipReason, StepKey, StepOutcome, Timestamp, VersionChange,
 };
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::failures::explain;
 use crate::json::document;
+use crate::plan_json::{AdoptedJson, adopted_json};
+use crate::plan_view::records_text;
 use crate::progress::step;
 use crate::sanitise::{inline, sanitise};
 use crate::style::{Paint, duration, time};
@@ -166,6 +168,10 @@ fn steps<'a>(view: &RunView<'a>) -> Vec<StepRow<'a>> {
 struct RunJson<'a> {
     #[serde(flatten)]
     row: &'a RunRow,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    forgotten: &'a [InstanceId],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    adopted: Vec<AdoptedJson<'a>>,
     steps: Vec<StepRow<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     events: Option<&'a [EventRecord]>,
@@ -188,6 +194,8 @@ pub fn run_json(view: &RunView<'_>) -> String {
     let logs = view.logs.iter().filter_map(|piece| Some(LogJson { piece, text: (view.read_log)(piece)? }));
     document(&RunJson {
         row: view.row,
+        forgotten: &view.plan.forgotten,
+        adopted: adopted_json(view.plan),
         steps: steps(view),
         events: view.step.is_none().then_some(view.events),
         unknown_events: view.unknown,
@@ -227,6 +235,7 @@ pub fn run_text<E>(
     if !row.ignored.is_empty() {
         out.push('\n');
     }
+    out.push_str(&records_text(view.plan, paint));
     let mut logs: HashMap<NodeId, Vec<&LogPiece>> = HashMap::new();
     view.logs.iter().for_each(|log| logs.entry(log.node).or_default().push(log));
     for step in steps(view) {

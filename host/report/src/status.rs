@@ -9,13 +9,14 @@ use launchway_model::{
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::drift::{DriftSummary, Finding};
 use crate::json::document;
 use crate::sanitise::inline;
 use crate::style::Paint;
 use crate::table::table;
 
 /// How many targets are named before they are only counted.
-const NAMED_TARGETS: usize = 6;
+pub(crate) const NAMED_TARGETS: usize = 6;
 
 /// The last run of an application in an environment.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -189,6 +190,7 @@ fn condition(record: &InstanceRecord, last: Option<&LastRun>) -> String {
         return format!("run {run} is changing it");
     }
     match (&record.dirty, record.assumed) {
+        (Some(Dirty { run, differs: Some(_), .. }), _) => format!("differs: run {run} took it over as it was"),
         (Some(dirty), _) => {
             let to = aim(dirty).map(|to| inline(to.spec.version.as_str()));
             let aim = to.map_or_else(|| "removing it".to_owned(), |to| format!("putting {to} there"));
@@ -253,6 +255,9 @@ struct StatusJson<'a> {
     required_by: Vec<Need<'a>>,
     /// Changes with every run.
     last_run: Option<&'a LastRun>,
+    /// Only where the targets were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<DriftSummary>,
     instances: Vec<InstanceJson<'a>>,
 }
 
@@ -267,6 +272,8 @@ struct InstanceJson<'a> {
     deployed: Option<DeployedJson<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unfinished: Option<UnfinishedJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<&'a Finding>,
 }
 
 #[derive(Serialize)]
@@ -292,10 +299,21 @@ struct UnfinishedJson<'a> {
     run: RunId,
     /// None if it was being deleted.
     to: Option<DeployedJson<'a>>,
+    /// The run took over what it found, which differs in this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differs: Option<&'a str>,
 }
 
 /// Returns a state as a JSON document. Keys named `run` and `last_run` hold what differs from run to run.
-pub fn status_json(state: &ApplicationState, neighbours: &[Neighbour], last: Option<&LastRun>) -> String {
+///
+/// With what a look at the targets found, if there was one.
+pub fn status_json(
+    state: &ApplicationState,
+    neighbours: &[Neighbour],
+    last: Option<&LastRun>,
+    findings: Option<&BTreeMap<InstanceId, Finding>>,
+) -> String {
+    let found = |id| findings.and_then(|findings| findings.get(id));
     document(&StatusJson {
         application: state.application.as_str(),
         environment: state.environment.as_str(),
@@ -305,11 +323,17 @@ pub fn status_json(state: &ApplicationState, neighbours: &[Neighbour], last: Opt
         requires: needs(state, neighbours),
         required_by: needed_by(state, neighbours),
         last_run: last,
-        instances: state.instances.iter().map(|(id, record)| instance(id, record, last)).collect(),
+        drift: findings.map(DriftSummary::of),
+        instances: state.instances.iter().map(|(id, record)| instance(id, record, last, found(id))).collect(),
     })
 }
 
-fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord, last: Option<&LastRun>) -> InstanceJson<'a> {
+fn instance<'a>(
+    id: &'a InstanceId,
+    record: &'a InstanceRecord,
+    last: Option<&LastRun>,
+    drift: Option<&'a Finding>,
+) -> InstanceJson<'a> {
     InstanceJson {
         component: id.component.as_str(),
         target: id.target.as_str(),
@@ -321,7 +345,12 @@ fn instance<'a>(id: &'a InstanceId, record: &'a InstanceRecord, last: Option<&La
         },
         run: record.run,
         deployed: record.confirmed.as_deref().map(deployed),
-        unfinished: record.dirty.as_ref().map(|dirty| UnfinishedJson { run: dirty.run, to: aim(dirty).map(deployed) }),
+        unfinished: record.dirty.as_ref().map(|dirty| UnfinishedJson {
+            run: dirty.run,
+            to: aim(dirty).map(deployed),
+            differs: dirty.differs.as_deref(),
+        }),
+        drift,
     }
 }
 

@@ -212,7 +212,7 @@ fn a_state_for_people_and_machines() {
     insta::assert_snapshot!(status_text(&state(), &[], Some(&last), PLAIN, false));
     let mut state = state();
     state.instances.retain(|id, _| id.component.as_str() != "web");
-    insta::assert_snapshot!(status_json(&state, &[], Some(&last)));
+    insta::assert_snapshot!(status_json(&state, &[], Some(&last), None));
     insta::assert_snapshot!(applications_text(&[(state, Some(last))]));
 }
 
@@ -222,7 +222,7 @@ fn a_state_that_is_not_whole_says_so_first() {
     let head = |state: &launchway_model::ApplicationState, status: &str, removed_part| {
         let last = LastRun { id: RunId(3), status: status.to_owned(), started: Timestamp(0), removed_part };
         let text = status_text(state, &[], Some(&last), PLAIN, false);
-        let json: Value = serde_json::from_str(&status_json(state, &[], Some(&last))).expect("it is JSON");
+        let json: Value = serde_json::from_str(&status_json(state, &[], Some(&last), None)).expect("it is JSON");
         (text.lines().next().unwrap_or_default().to_owned(), json["complete"] == true, text, json)
     };
     let mut state = state();

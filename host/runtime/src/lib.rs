@@ -23,4 +23,4 @@ pub use plugin::{
 };
 pub use redact::{Redactor, StreamRedactor};
 pub use secrets::SecretStore;
-pub use target::{Targets, TargetsOptions};
+pub use target::{FoundMarker, Marked, Marker, Marking, Targets, TargetsOptions};

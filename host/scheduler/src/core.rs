@@ -150,7 +150,7 @@ impl Core {
             },
             now,
         )?;
-        if !plan.amendments.is_empty() || !plan.moves.is_empty() {
+        if !plan.amendments.is_empty() || !plan.moves.is_empty() || plan.is_of_records() {
             self.record(Event::RecordsAmended, now)?;
         }
         let is_root = |node: &u32| self.left[*node as usize] == 0 && !is_final(&plan, *node as usize);

@@ -102,6 +102,13 @@ const MIGRATIONS: &[&str] = &[
     ) STRICT, WITHOUT ROWID;
     ALTER TABLE runs ADD COLUMN ignored TEXT NOT NULL DEFAULT '[]';
 ",
+    "ALTER TABLE instances ADD COLUMN dirty_differs TEXT;",
+    "CREATE TABLE markers (
+        application INTEGER NOT NULL REFERENCES applications,
+        target TEXT NOT NULL,
+        place TEXT NOT NULL,
+        PRIMARY KEY (application, target)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Opens the database of a store's folder, making or upgrading it if need be.

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use launchway_model::{Deployed, Event, EventRecord, InstanceId, Move, NodeId, Plan, RunId, StepOutcome, Timestamp};
+use launchway_model::{
+    Adoption, Deployed, Event, EventRecord, InstanceId, Move, NodeId, Plan, RunId, StepOutcome, Timestamp,
+};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 use crate::ledger::{Ledger, StateWrite};
@@ -237,7 +239,8 @@ impl Batch<'_> {
                 transaction,
                 "INSERT INTO instances (application, component, target, run, dirty_run, dirty_to, dirty_deleting, assumed) \
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5, ?6, FALSE) ON CONFLICT DO UPDATE SET dirty_run = excluded.dirty_run, \
-                 dirty_to = excluded.dirty_to, dirty_deleting = excluded.dirty_deleting, run = excluded.run",
+                 dirty_to = excluded.dirty_to, dirty_deleting = excluded.dirty_deleting, dirty_differs = NULL, \
+                 run = excluded.run",
                 &id,
                 to.as_deref(),
                 deleting,
@@ -246,23 +249,31 @@ impl Batch<'_> {
                 transaction,
                 "INSERT INTO instances (application, component, target, run, confirmed, assumed) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET confirmed = excluded.confirmed, \
-                 dirty_run = NULL, dirty_to = NULL, dirty_deleting = FALSE, assumed = excluded.assumed, run = excluded.run",
+                 dirty_run = NULL, dirty_to = NULL, dirty_deleting = FALSE, dirty_differs = NULL, \
+                 assumed = excluded.assumed, run = excluded.run",
                 &id,
                 Some(&deployed),
                 assumed,
             ),
-            StateWrite::Remove { id, successor: None } => {
+            StateWrite::Remove { id, successor: None } => self.remove(transaction, &id),
+            StateWrite::Forget(ids) => {
+                ids.iter().try_for_each(|id| self.remove(transaction, id))?;
+                // What is put there next is a first deployment.
                 transaction
-                    .prepare_cached("DELETE FROM instances WHERE application = ?1 AND component = ?2 AND target = ?3")?
-                    .execute(params![self.journal.application, id.component.as_str(), id.target.as_str()])?;
+                    .prepare_cached(
+                        "DELETE FROM markers WHERE application = ?1 \
+                         AND target NOT IN (SELECT target FROM instances WHERE application = ?1)",
+                    )?
+                    .execute([self.journal.application])?;
                 Ok(())
             }
+            StateWrite::Adopt(found) => found.iter().try_for_each(|one| self.adopt(transaction, one)),
             StateWrite::Remove { id, successor } => self.execute(
                 transaction,
                 "INSERT INTO instances (application, component, target, run, dirty_run, dirty_to, assumed) \
                  VALUES (?1, ?2, ?3, ?4, ?4, ?5, FALSE) ON CONFLICT DO UPDATE SET confirmed = NULL, \
                  dirty_run = excluded.dirty_run, dirty_to = excluded.dirty_to, dirty_deleting = FALSE, \
-                 assumed = FALSE, run = excluded.run",
+                 dirty_differs = NULL, assumed = FALSE, run = excluded.run",
                 &id,
                 successor.as_deref(),
                 false,
@@ -306,6 +317,34 @@ impl Batch<'_> {
                 requirements::replace(transaction, self.journal.application, &requires)
             }
         }
+    }
+
+    fn remove(&self, transaction: &Transaction<'_>, id: &InstanceId) -> Result<(), Failed> {
+        transaction
+            .prepare_cached("DELETE FROM instances WHERE application = ?1 AND component = ?2 AND target = ?3")?
+            .execute(params![self.journal.application, id.component.as_str(), id.target.as_str()])?;
+        Ok(())
+    }
+
+    /// Records what was found; where it differs, as something that is uncertain.
+    fn adopt(&self, transaction: &Transaction<'_>, found: &Adoption) -> Result<(), Failed> {
+        let Adoption { deployed, differs } = found;
+        let id = &deployed.spec.id;
+        self.execute(
+            transaction,
+            "INSERT INTO instances (application, component, target, run, confirmed, assumed) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            id,
+            Some(deployed),
+            false,
+        )?;
+        let Some(differs) = differs else { return Ok(()) };
+        let mut mark = transaction.prepare_cached(
+            "UPDATE instances SET dirty_run = run, dirty_to = confirmed, dirty_differs = ?4 \
+             WHERE application = ?1 AND component = ?2 AND target = ?3",
+        )?;
+        mark.execute(params![self.journal.application, id.component.as_str(), id.target.as_str(), differs])?;
+        Ok(())
     }
 
     /// Gives a record another name, in what it records, too.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
-    ApplicationState, ChangeIndex, ChangeKind, ComponentName, Deployed, Digest, Dirty, Event, InstanceId,
+    Adoption, ApplicationState, ChangeIndex, ChangeKind, ComponentName, Deployed, Digest, Dirty, Event, InstanceId,
     InstanceRecord, Move, NodeKind, Operation, Owner, Plan, Requirement, RunId, RunOutcome, StepNode, StepOutcome,
     TargetName, Version,
 };
@@ -20,6 +20,10 @@ pub enum StateWrite {
     Remove { id: InstanceId, successor: Option<Arc<Deployed>> },
     /// Records change, but nothing on a target: some go by other names first.
     Amend { moves: Vec<Move>, deployed: Vec<Arc<Deployed>> },
+    /// These are no longer recorded.
+    Forget(Vec<InstanceId>),
+    /// These are recorded as they were found.
+    Adopt(Vec<Adoption>),
     /// What these run with is out of date until they are told so.
     Owe(Vec<InstanceId>),
     /// The run brought the whole application to a version.
@@ -93,6 +97,12 @@ impl Ledger {
                 }
                 None
             }
+            Event::RecordsAmended if !self.plan.forgotten.is_empty() => {
+                Some(StateWrite::Forget(self.plan.forgotten.clone()))
+            }
+            Event::RecordsAmended if !self.plan.adopted.is_empty() => {
+                Some(StateWrite::Adopt(self.plan.adopted.clone()))
+            }
             Event::RecordsAmended => {
                 Some(StateWrite::Amend { moves: self.plan.moves.clone(), deployed: self.plan.amendments.clone() })
             }
@@ -113,7 +123,12 @@ impl Ledger {
 
     /// Whether the run is about a version at all.
     fn is_of_versions(&self) -> bool {
-        !matches!(self.plan.operation, Operation::Restart | Operation::Task { .. })
+        match self.plan.operation {
+            Operation::Restart | Operation::Task { .. } => false,
+            // A part of the records says nothing of the whole.
+            Operation::Forget | Operation::Adopt => self.plan.version.from != self.plan.version.to,
+            _ => true,
+        }
     }
 
     /// Returns who has to be told of the change of an instance, each once.
@@ -138,7 +153,7 @@ impl StateWrite {
         match self {
             Self::Dirty { id, to, deleting } => {
                 let record = state.instances.entry(id).or_insert_with(blank);
-                record.dirty = Some(Dirty { run, to, deleting });
+                record.dirty = Some(Dirty { run, to, deleting, differs: None });
                 record.run = run;
             }
             Self::Confirm { id, deployed, assumed } => {
@@ -149,7 +164,7 @@ impl StateWrite {
                 state.instances.remove(&id);
             }
             Self::Remove { id, successor } => {
-                let dirty = Some(Dirty { run, to: successor, deleting: false });
+                let dirty = Some(Dirty { run, to: successor, deleting: false, differs: None });
                 state.instances.insert(id, InstanceRecord { dirty, ..blank() });
             }
             Self::Amend { moves, deployed } => {
@@ -164,12 +179,25 @@ impl StateWrite {
                     record.run = run;
                 }
             }
+            Self::Forget(ids) => ids.iter().for_each(|id| drop(state.instances.remove(id))),
+            Self::Adopt(found) => {
+                for Adoption { deployed, differs } in found {
+                    let dirty = differs.map(|differs| Dirty {
+                        run,
+                        to: Some(deployed.clone()),
+                        deleting: false,
+                        differs: Some(differs),
+                    });
+                    let id = deployed.spec.id.clone();
+                    state.instances.insert(id, InstanceRecord { dirty, confirmed: Some(deployed), ..blank() });
+                }
+            }
             Self::Owe(ids) => {
                 for id in ids {
                     let Some(record) = state.instances.get_mut(&id).filter(|record| record.dirty.is_none()) else {
                         continue;
                     };
-                    record.dirty = Some(Dirty { run, to: record.confirmed.clone(), deleting: false });
+                    record.dirty = Some(Dirty { run, to: record.confirmed.clone(), deleting: false, differs: None });
                     record.run = run;
                 }
             }

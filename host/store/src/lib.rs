@@ -15,6 +15,7 @@ mod keys;
 mod lease;
 mod ledger;
 mod logs;
+mod markers;
 mod releases;
 mod requirements;
 mod runs;

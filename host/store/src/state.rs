@@ -106,7 +106,7 @@ impl Head {
 
 fn read_instances(transaction: &Transaction<'_>, application: i64, state: &mut ApplicationState) -> Result<(), Failed> {
     let mut statement = transaction.prepare_cached(
-        "SELECT component, target, confirmed, dirty_run, dirty_to, assumed, run, dirty_deleting FROM instances WHERE application = ?1",
+        "SELECT component, target, confirmed, dirty_run, dirty_to, assumed, run, dirty_deleting, dirty_differs FROM instances WHERE application = ?1",
     )?;
     let mut rows = statement.query([application])?;
     let mut interner = Interner::default();
@@ -121,7 +121,12 @@ fn read_instances(transaction: &Transaction<'_>, application: i64, state: &mut A
             target: parsed("target name", row.get(1)?)?,
         };
         let dirty = match row.get::<_, Option<i64>>(3)? {
-            Some(run) => Some(Dirty { run: RunId(run as u64), to: read(&id, row, 4)?, deleting: row.get(7)? }),
+            Some(run) => Some(Dirty {
+                run: RunId(run as u64),
+                to: read(&id, row, 4)?,
+                deleting: row.get(7)?,
+                differs: row.get(8)?,
+            }),
             None => None,
         };
         let record =

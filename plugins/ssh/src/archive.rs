@@ -2,14 +2,14 @@
 
 use launchway_sdk::{
     ArtifactName, Change, Context, Failure, FileOptions, Instance, Kind, Outcome, OwnedPath, Phase, Problem, Proposal,
-    Report, ResourceResult, ResourceStatus, Setting, Source, Span, Step, Usage, path_problems,
+    Report, Setting, Source, Span, Step, Usage, path_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::archive_format::{Format, MAGIC_LENGTH};
-use crate::shared::{Ownership, has_changed, script, within};
+use crate::shared::{Look, Ownership, findings, has_changed, missing, script, within};
 
 pub(crate) struct Archive;
 
@@ -105,17 +105,27 @@ impl Kind for Archive {
 
     fn inspect(context: &Context<'_>, properties: Properties) -> Result<Report, Failure> {
         let release = properties.release(context)?;
-        let link = format!("{}/current", properties.path);
-        let status = context.stat(&link, properties.as_user.as_deref())?;
-        let found = status.and_then(|status| status.link);
+        let (path, as_user) = (&properties.path, properties.as_user.as_deref());
+        let link = format!("{path}/current");
         let expected = format!("releases/{release}");
-        let (status, message) = match found {
-            Some(found) if found == expected => (ResourceStatus::Unchanged, None),
-            Some(found) => (ResourceStatus::Changed, Some(format!("it points to {found} instead of {expected}"))),
-            None => (ResourceStatus::Changed, Some("it is missing".to_owned())),
+        let current = match context.stat(&link, as_user)? {
+            None => missing(link),
+            Some(status) => {
+                let mut look = Look::default();
+                look.link(&status, &expected);
+                look.result(link)
+            }
         };
-        let summary = message.clone().unwrap_or_else(|| "as it should be".to_owned());
-        Ok(Report { summary, resources: vec![ResourceResult { name: link, status, message }] })
+        let folder = format!("{path}/{expected}");
+        let unpacked = match context.stat(&folder, as_user)? {
+            None => missing(folder),
+            Some(status) => {
+                let mut look = Look::default();
+                look.traits(&status, None, &properties.ownership());
+                look.result(folder)
+            }
+        };
+        Ok(findings(vec![current, unpacked]))
     }
 }
 

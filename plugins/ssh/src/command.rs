@@ -108,7 +108,8 @@ impl Kind for RunCommand {
         }
         let (summary, status) = match properties.guard(context)? {
             Some(reason) => (reason, ResourceStatus::Unchanged),
-            None => ("it would run again".to_owned(), ResourceStatus::Changed),
+            // Its guard says that it did not run: to who takes things over, it is not there.
+            None => ("it would run again".to_owned(), ResourceStatus::Failed),
         };
         let resource = ResourceResult { name: properties.run.to_string(), status, message: Some(summary.clone()) };
         Ok(Report { summary, resources: vec![resource] })

@@ -1,14 +1,14 @@
 //! `ssh/directory`: a tree of the release, as an exact mirror or in addition to what is there.
 
 use launchway_sdk::{
-    Change, Context, Directory, Failure, FileOptions, Instance, Kind, Outcome, OwnedPath, Phase, Problem, Proposal,
-    Setting, Source, Span, Step, Usage, file_name, parent, path_problems,
+    Change, Context, Directory, Failure, FileOptions, FileType, Instance, Kind, Outcome, OwnedPath, Phase, Problem,
+    Proposal, Report, Setting, Source, Span, Step, Usage, file_name, parent, path_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::shared::{Ownership, has_changed, script, within};
+use crate::shared::{Look, Ownership, findings, has_changed, missing, script, within};
 
 pub(crate) struct Mirror;
 
@@ -76,7 +76,7 @@ impl Kind for Mirror {
             "upload" => stage(context, &place, &tree(context)?, &ownership),
             "mirror" => {
                 let script = if properties.exact { script!("directory-exact") } else { script!("directory-additive") };
-                let output = ownership.script(context, script, &[&place, &tree(context)?, path])?;
+                let output = ownership.script(context, &with_looks(script), &[&place, &tree(context)?, path])?;
                 Ok(Outcome::of(has_changed(&output)?, format!("{path} is up to date")))
             }
             "remove" | "remove-old" => {
@@ -86,6 +86,35 @@ impl Kind for Mirror {
             }
             _ => Err(context.unknown_step()),
         }
+    }
+
+    fn inspect(context: &Context<'_>, properties: Properties) -> Result<Report, Failure> {
+        let path = &properties.path;
+        let Some(status) = context.stat(path, properties.as_user.as_deref())? else {
+            return Ok(findings(vec![missing(path.0.clone())]));
+        };
+        let mut look = Look::default();
+        if status.file_type != FileType::Directory {
+            look.differs("it is no folder");
+            return Ok(findings(vec![look.result(path.0.clone())]));
+        }
+        let exact = if properties.exact { "1" } else { "0" };
+        // It says whether it is known how the tree looked when it was put there, and then what looks otherwise now.
+        let script = with_looks(script!("directory-inspect"));
+        let output = properties.ownership().script(context, &script, &[&place(path), &tree(context)?, path, exact])?;
+        let mut lines = output.stdout.lines();
+        match lines.next().unwrap_or_default() {
+            "" => {}
+            "other" => look.differs("another tree was put there"),
+            _ => look.cannot_tell("nothing is kept of what was put there"),
+        }
+        let mut resources = vec![look.result(path.0.clone())];
+        resources.extend(lines.map(|name| {
+            let mut file = Look::default();
+            file.differs("it is not as it was put there");
+            file.result(format!("{path}/{name}"))
+        }));
+        Ok(findings(resources))
     }
 }
 
@@ -108,6 +137,13 @@ fn deploy(instance: &Instance<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>
     ])
 }
 
+/// Adds two functions to a script. `looks` prints how what is named on standard input looks, NUL-separated names below the
+/// present folder: a line each of type and mode, owner, group and size, then of each file's checksum. `keep_looks` keeps
+/// that, from a file `new`, beside the name of the tree.
+fn with_looks(script: &str) -> String {
+    String::from(script!("directory-looks")) + script
+}
+
 fn remove(phase: Phase, name: &str, instance: &Instance<'_, Properties>) -> Step {
     let properties = &instance.properties;
     let path = &properties.path;
@@ -124,7 +160,8 @@ fn tree(context: &Context<'_>) -> Result<String, Failure> {
     Ok(format!("tree-{}", hex.get(..16).unwrap_or(hex)))
 }
 
-/// Returns the hidden folder beside a path that keeps what is on its way there: on the same file system.
+/// Returns the hidden folder beside a path that keeps what is on its way there, on the same file system, and how what was
+/// put there looked.
 fn place(path: &str) -> String {
     format!("{}/.{}.launchway", parent(path).trim_end_matches('/'), file_name(path))
 }

@@ -1,15 +1,14 @@
 //! `ssh/file`: a file with its content, mode and owner.
 
 use launchway_sdk::{
-    Artifact, Change, Command, Context, Failure, FileMode, FileType, Instance, Kind, Outcome, OwnedPath, Phase,
-    Problem, ProjectFile, Proposal, Report, ResourceResult, ResourceStatus, Setting, Source, Span, Step, Template,
-    Text, Usage, parent, path_problems,
+    Change, Command, Context, Failure, FileMode, FileStatus, FileType, Instance, Kind, Outcome, OwnedPath, Phase,
+    Problem, ProjectFile, Proposal, Report, Setting, Source, Span, Step, Template, Text, Usage, parent, path_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::shared::{Ownership, remove_file, within};
+use crate::shared::{Look, Ownership, findings, missing, remove_file, within};
 
 pub(crate) struct PutFile;
 
@@ -103,12 +102,11 @@ impl Kind for PutFile {
     }
 
     fn inspect(context: &Context<'_>, properties: Properties) -> Result<Report, Failure> {
-        let expected = properties.file.as_ref().and_then(|_| context.artifact("file"));
-        let difference = difference(context, &properties, expected)?;
-        let status = if difference.is_some() { ResourceStatus::Changed } else { ResourceStatus::Unchanged };
-        let summary = difference.clone().unwrap_or_else(|| "as it should be".to_owned());
-        let resource = ResourceResult { name: properties.path.0, status, message: difference };
-        Ok(Report { summary, resources: vec![resource] })
+        let found = match context.stat(&properties.path, properties.as_user.as_deref())? {
+            Some(status) => properties.look(context, &status)?.result(properties.path.0),
+            None => missing(properties.path.0),
+        };
+        Ok(findings(vec![found]))
     }
 }
 
@@ -124,6 +122,32 @@ impl Properties {
             Self { template: Some(_), .. } => Some("template"),
             _ => None,
         }
+    }
+
+    /// Compares what is there.
+    fn look(&self, context: &Context<'_>, status: &FileStatus) -> Result<Look, Failure> {
+        let mut look = Look::default();
+        if status.file_type != FileType::File {
+            look.differs("it is no regular file");
+            return Ok(look);
+        }
+        look.traits(status, self.mode.as_ref(), &self.ownership());
+        match (self.artifact(), self.content.as_ref().map(Text::as_plain)) {
+            (Some(name), _) => look.content(status, context.artifact(name)),
+            (None, Some(None)) => look.cannot_tell("its content holds secrets, and is not compared"),
+            (None, content) => {
+                let wanted = content.flatten().unwrap_or_default();
+                let size = wanted.len() as u64;
+                let same = status.size == size
+                    && context
+                        .read(&self.path, size, self.as_user.as_deref())?
+                        .is_some_and(|found| found == wanted.as_bytes());
+                if !same {
+                    look.differs("its content differs");
+                }
+            }
+        }
+        Ok(look)
     }
 
     fn put(&self, context: &Context<'_>) -> Result<Outcome, Failure> {
@@ -152,38 +176,4 @@ fn put(instance: &Instance<'_, Properties>) -> Result<Step, Vec<Problem>> {
 
 fn remove(phase: Phase, name: &str, instance: &Instance<'_, Properties>) -> Step {
     Step::of(instance, phase, name, format!("Remove {}", instance.properties.path))
-}
-
-/// Returns what is different on the target, as far as that can be told without the content's secrets.
-fn difference(
-    context: &Context<'_>,
-    properties: &Properties,
-    expected: Option<&Artifact>,
-) -> Result<Option<String>, Failure> {
-    let Some(status) = context.stat(&properties.path, properties.as_user.as_deref())? else {
-        return Ok(Some("it is missing".to_owned()));
-    };
-    if status.file_type != FileType::File {
-        return Ok(Some("it is no regular file".to_owned()));
-    }
-    if let (Some(expected), Some(found)) = (expected, &status.digest)
-        && expected.digest != *found
-    {
-        return Ok(Some("its content differs".to_owned()));
-    }
-    if let Some(bits) = properties.mode.as_ref().and_then(FileMode::bits)
-        && bits != status.mode & 0o7777
-    {
-        return Ok(Some(format!("its mode is {:04o} instead of {bits:04o}", status.mode & 0o7777)));
-    }
-    for (what, wanted, found) in
-        [("owner", &properties.owner, &status.owner), ("group", &properties.group, &status.group)]
-    {
-        if let Some(wanted) = wanted
-            && wanted != found
-        {
-            return Ok(Some(format!("its {what} is {found} instead of {wanted}")));
-        }
-    }
-    Ok(None)
 }

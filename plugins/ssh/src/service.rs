@@ -1,9 +1,8 @@
 //! `ssh/service`: a service under systemd, or under commands of its own.
 
 use launchway_sdk::{
-    Cause, Change, Command, Context, Failure, FileOptions, Instance, Kind, Outcome, Pairs, Phase, Problem, ProjectFile,
-    Proposal, Report, ResourceResult, ResourceStatus, Run, Setting, Source, Span, Step, Template, Text, Usage,
-    user_problems,
+    Cause, Change, Context, Failure, FileOptions, Instance, Kind, Outcome, Pairs, Phase, Problem, ProjectFile,
+    Proposal, Report, Run, Setting, Source, Span, Step, Template, Text, Usage, user_problems,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
@@ -11,7 +10,7 @@ use serde::Deserialize;
 
 use crate::service_command::Commands;
 use crate::service_systemd::Systemd;
-use crate::shared::{check_cwd, check_env, check_run, remove_file};
+use crate::shared::{Look, check_cwd, check_env, check_run, findings, missing, remove_file};
 use crate::waiting::Patience;
 
 pub(crate) struct Service;
@@ -202,22 +201,19 @@ impl Kind for Service {
     }
 
     fn inspect(context: &Context<'_>, properties: Properties) -> Result<Report, Failure> {
-        let (name, is_up) = match properties.provider() {
-            Provider::Systemd => {
-                let unit = properties.unit();
-                let output =
-                    context.exec(&Command::new(&["systemctl", "is-active", "--quiet", "--", &unit]).quiet())?;
-                (unit, output.success())
+        match properties.provider() {
+            Provider::Systemd => properties.look_at_unit(context),
+            Provider::Command => {
+                let Some(is_up) = properties.commands().is_up(context)? else {
+                    return Ok(Report::new("a service without `status` can't be asked"));
+                };
+                let mut look = Look::default();
+                if !is_up {
+                    look.differs("it is down");
+                }
+                Ok(findings(vec![look.result(context.instance().component.clone())]))
             }
-            Provider::Command => match properties.commands().is_up(context)? {
-                Some(is_up) => (context.instance().component.clone(), is_up),
-                None => return Ok(Report::new("a service without `status` can't be asked")),
-            },
-        };
-        let (status, summary) =
-            if is_up { (ResourceStatus::Unchanged, "it is up") } else { (ResourceStatus::Changed, "it is down") };
-        let resource = ResourceResult { name, status, message: Some(summary.to_owned()) };
-        Ok(Report { summary: summary.to_owned(), resources: vec![resource] })
+        }
     }
 }
 
@@ -318,6 +314,22 @@ impl Properties {
             as_user: self.as_user.as_deref(),
             patience: self.patience(),
         }
+    }
+
+    fn look_at_unit(&self, context: &Context<'_>) -> Result<Report, Failure> {
+        let mut resources = vec![self.systemd().look(context)?];
+        if let Some(artifact) = self.unit_source() {
+            let path = unit_path(&self.unit());
+            resources.push(match context.stat(&path, self.as_user.as_deref())? {
+                None => missing(path),
+                Some(status) => {
+                    let mut look = Look::default();
+                    look.content(&status, context.artifact(artifact));
+                    look.result(path)
+                }
+            });
+        }
+        Ok(findings(resources))
     }
 
     fn write_unit(&self, context: &Context<'_>) -> Result<Outcome, Failure> {

@@ -1,8 +1,9 @@
 //! A service that systemd runs.
 
-use launchway_sdk::{Command, Context, Exit, Failure, Outcome, Output};
+use launchway_sdk::{Command, Context, Exit, Failure, Outcome, Output, ResourceResult};
 
 use crate::service::Action;
+use crate::shared::{Look, missing};
 use crate::waiting::{Patience, Stage, Waiting};
 
 /// A unit, and how it is treated.
@@ -23,6 +24,7 @@ struct State {
     kind: String,
     can_reload: bool,
     restarts: u64,
+    enabled: String,
 }
 
 impl Systemd {
@@ -49,6 +51,26 @@ impl Systemd {
     /// Makes systemd read its units again.
     pub(crate) fn daemon_reload(&self, context: &Context<'_>) -> Result<(), Failure> {
         self.systemctl(context, &["daemon-reload"]).map(|_| ())
+    }
+
+    /// Compares what systemd says with what is wanted.
+    pub(crate) fn look(&self, context: &Context<'_>) -> Result<ResourceResult, Failure> {
+        let state = self.state(context)?;
+        if state.load == "not-found" {
+            return Ok(missing(self.unit.clone()));
+        }
+        let mut look = Look::default();
+        let ran = state.kind == "oneshot" && state.result == "success" && state.active == "inactive";
+        if !ran && !matches!(state.active.as_str(), "active" | "reloading") {
+            look.differs(&format!("it is {} ({}) instead of active", state.active, state.sub));
+        }
+        // Only one of the two is what was asked for; `static`, `indirect` and their like are neither.
+        match (state.enabled.as_str(), self.enable) {
+            ("disabled", true) => look.differs("it does not start with the machine"),
+            ("enabled", false) => look.differs("it starts with the machine"),
+            _ => {}
+        }
+        Ok(look.result(self.unit.clone()))
     }
 
     fn set_enabled(&self, context: &Context<'_>) -> Result<(), Failure> {
@@ -143,7 +165,7 @@ impl Systemd {
     }
 
     fn state(&self, context: &Context<'_>) -> Result<State, Failure> {
-        const WANTED: &str = "--property=LoadState,ActiveState,SubState,Result,Type,CanReload,NRestarts";
+        const WANTED: &str = "--property=LoadState,ActiveState,SubState,Result,Type,CanReload,NRestarts,UnitFileState";
         let output = context.exec(&Command::new(&["systemctl", "show", WANTED, "--", &self.unit]).quiet())?;
         Ok(State::read(&checked(output, "systemctl show")?.stdout))
     }
@@ -192,6 +214,7 @@ impl State {
                 "SubState" => &mut state.sub,
                 "Result" => &mut state.result,
                 "Type" => &mut state.kind,
+                "UnitFileState" => &mut state.enabled,
                 "CanReload" => {
                     state.can_reload = value == "yes";
                     continue;

@@ -1,8 +1,8 @@
 //! What several kinds have in common.
 
 use launchway_sdk::{
-    Command, Context, Exit, Failure, FileMode, FileOptions, FileType, Output, Pairs, Problem, Run, Setting, Span, Step,
-    Text, user_problems,
+    Artifact, Command, Context, Exit, Failure, FileMode, FileOptions, FileStatus, FileType, Output, Pairs, Problem,
+    Report, ResourceResult, ResourceStatus, Run, Setting, Span, Step, Text, user_problems,
 };
 
 /// As whom a path is written, and whose it is then.
@@ -124,6 +124,98 @@ pub(crate) fn remove_file(context: &Context<'_>, path: &str, as_user: Option<&st
             Ok(true)
         }
     }
+}
+
+/// What a look at one resource found: what differs, and what can't be compared.
+#[derive(Default)]
+pub(crate) struct Look {
+    message: String,
+    differs: bool,
+}
+
+impl Look {
+    /// Takes note of a difference.
+    pub(crate) fn differs(&mut self, how: &str) {
+        self.differs = true;
+        self.cannot_tell(how);
+    }
+
+    /// Takes note of what can't be compared, and why.
+    #[inline(never)]
+    pub(crate) fn cannot_tell(&mut self, why: &str) {
+        if !self.message.is_empty() {
+            self.message.push_str(", ");
+        }
+        self.message.push_str(why);
+    }
+
+    #[inline(never)]
+    fn instead(&mut self, what: &str, found: &str, wanted: &str) {
+        self.differs(&format!("{what} {found} instead of {wanted}"));
+    }
+
+    /// Compares mode and ownership.
+    #[inline(never)]
+    pub(crate) fn traits(&mut self, status: &FileStatus, mode: Option<&FileMode>, ownership: &Ownership) {
+        if let Some(bits) = mode.and_then(FileMode::bits)
+            && bits != status.mode & 0o7777
+        {
+            self.instead("its mode is", &format!("{:04o}", status.mode & 0o7777), &format!("{bits:04o}"));
+        }
+        for (what, wanted, found) in
+            [("its owner is", &ownership.owner, &status.owner), ("its group is", &ownership.group, &status.group)]
+        {
+            // A number may be that of the name.
+            if let Some(wanted) = wanted
+                && wanted != found
+                && !wanted.as_bytes().first().is_some_and(u8::is_ascii_digit)
+            {
+                self.instead(what, found, wanted);
+            }
+        }
+    }
+
+    /// Compares where a link leads.
+    pub(crate) fn link(&mut self, status: &FileStatus, wanted: &str) {
+        match &status.link {
+            Some(found) if found == wanted => {}
+            Some(found) => self.instead("it points to", found, wanted),
+            None => self.differs("it is no link"),
+        }
+    }
+
+    /// Compares a file's content with an artifact.
+    #[inline(never)]
+    pub(crate) fn content(&mut self, status: &FileStatus, expected: Option<&Artifact>) {
+        match (expected, &status.digest) {
+            (Some(expected), Some(found)) if expected.digest != *found => self.differs("its content differs"),
+            (Some(_), Some(_)) => {}
+            _ => self.cannot_tell("its content can't be compared"),
+        }
+    }
+
+    #[inline(never)]
+    pub(crate) fn result(self, name: String) -> ResourceResult {
+        let status = match (self.differs, self.message.is_empty()) {
+            (true, _) => ResourceStatus::Changed,
+            (false, false) => ResourceStatus::Skipped,
+            (false, true) => return ResourceResult { name, status: ResourceStatus::Unchanged, message: None },
+        };
+        ResourceResult { name, status, message: Some(self.message) }
+    }
+}
+
+/// Returns the result of a look at what is not there.
+#[inline(never)]
+pub(crate) fn missing(name: String) -> ResourceResult {
+    ResourceResult { name, status: ResourceStatus::Failed, message: Some("it is missing".to_owned()) }
+}
+
+/// Returns what was found as a report.
+#[inline(never)]
+pub(crate) fn findings(resources: Vec<ResourceResult>) -> Report {
+    let summary = resources.iter().find_map(|resource| resource.message.clone());
+    Report { summary: summary.unwrap_or_else(|| "as it should be".to_owned()), resources }
 }
 
 #[cfg(test)]

@@ -123,6 +123,7 @@ impl<'a> Context<'a> {
         self.host.read(path, limit, as_user)
     }
 
+    #[inline(never)]
     pub fn stat(&self, path: &str, as_user: Option<&str>) -> Result<Option<FileStatus>, Failure> {
         self.host.stat(path, as_user)
     }

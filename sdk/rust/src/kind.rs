@@ -56,7 +56,8 @@ pub trait Kind {
         })
     }
 
-    /// Returns the resources that differ from the instance.
+    /// Compares what is there with the instance, resource by resource: `Unchanged` is as it should be, `Changed` differs,
+    /// `Failed` is missing, `Skipped` can't be compared. Without resources nothing can be told.
     fn inspect(_context: &Context<'_>, _properties: Self::Properties) -> Result<Report, Failure> {
         Ok(Report::new("nothing to compare"))
     }

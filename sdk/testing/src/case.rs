@@ -52,6 +52,21 @@ pub(crate) struct Round {
     pub(crate) steps: Vec<StepData>,
     /// A script that must succeed in the end.
     pub(crate) check: Option<String>,
+    /// Looks at what is there, one after the other, once all that is done.
+    #[serde(default)]
+    pub(crate) inspections: Vec<InspectionData>,
+}
+
+/// A look at what is there.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct InspectionData {
+    /// A script that changes something first.
+    pub(crate) after: Option<String>,
+    /// The calls that it makes and what they answer; for one that is not run for real.
+    pub(crate) calls: Option<Vec<Call>>,
+    /// What it finds, resource by resource: `changed /etc/a: its content differs`.
+    pub(crate) finds: Vec<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]

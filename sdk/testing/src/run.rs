@@ -7,7 +7,7 @@ use std::time::Duration;
 use launchway_sdk::{Failure, Host, Outcome, Phase, Plugin, wire};
 use serde_json::Value;
 
-use crate::case::{Case, ChangeName, InstanceData, OutcomeData, Round, StepData, default_version};
+use crate::case::{Case, ChangeName, InspectionData, InstanceData, OutcomeData, Round, StepData, default_version};
 use crate::scripted::ScriptedHost;
 use crate::shell::{self, ShellHost};
 
@@ -123,7 +123,34 @@ impl Runner<'_> {
             }
             self.check(round).map_err(|why| format!("after a second run: {why}"))?;
         }
+        for (index, inspection) in round.inspections.iter().enumerate() {
+            let looked = self.inspect(instance, inspection, &round.instance);
+            looked.map_err(|why| format!("inspection {}: {why}", index + 1))?;
+        }
         Ok(())
+    }
+
+    fn inspect(&self, instance: &wire::Instance, data: &InspectionData, source: &InstanceData) -> Result<(), String> {
+        if let Some(script) = &data.after {
+            shell::run_script(script, self.root).map_err(|why| format!("`after`: {why}"))?;
+        }
+        let report = match &data.calls {
+            Some(calls) => {
+                let host = ScriptedHost::new(calls);
+                let report = self.plugin.inspect(&host, instance);
+                if let Some(complaint) = host.complaint() {
+                    return Err(complaint);
+                }
+                report
+            }
+            None => self.plugin.inspect(&self.shell_host(source), instance),
+        };
+        let made: Vec<String> = match &report {
+            Ok(report) => report.resources.iter().map(found).collect(),
+            Err(failure) => vec![failure_text(failure)],
+        };
+        let expected: Vec<String> = data.finds.iter().map(|text| self.text(text)).collect();
+        if made == expected { Ok(()) } else { Err(format!("expected {expected:?}, but it finds {made:?}")) }
     }
 
     fn check(&self, round: &Round) -> Result<(), String> {
@@ -179,10 +206,14 @@ impl Runner<'_> {
         step: &wire::Step,
         source: &InstanceData,
     ) -> Result<(ShellHost, Result<Outcome, Failure>), String> {
-        let artifacts = source.artifacts.iter().map(|(name, data)| (name.clone(), self.root.join(&data.file)));
-        let host = ShellHost { artifacts: artifacts.collect(), clock: 0.into() };
+        let host = self.shell_host(source);
         let outcome = to_the_end(self.plugin, instance, step, &host, |millis| *host.clock.borrow_mut() += millis);
         Ok((host, outcome))
+    }
+
+    fn shell_host(&self, source: &InstanceData) -> ShellHost {
+        let artifacts = source.artifacts.iter().map(|(name, data)| (name.clone(), self.root.join(&data.file)));
+        ShellHost { artifacts: artifacts.collect(), clock: 0.into() }
     }
 
     fn change(&self, round: &Round, desired: &wire::Instance) -> Result<wire::Change, String> {
@@ -315,4 +346,16 @@ fn shown(step: &wire::Step) -> String {
 
 fn failure_text(failure: &Failure) -> String {
     format!("{}: {}\n{}", failure.fault, failure.message, failure.detail.as_deref().unwrap_or_default())
+}
+
+/// Returns what was found of a resource: `changed NAME: why`.
+fn found(resource: &wire::ResourceResult) -> String {
+    let status = match resource.status {
+        wire::ResourceStatus::Unchanged => "unchanged",
+        wire::ResourceStatus::Changed => "changed",
+        wire::ResourceStatus::Failed => "failed",
+        wire::ResourceStatus::Skipped => "skipped",
+    };
+    let why = resource.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+    format!("{status} {}{why}", resource.name)
 }

@@ -91,6 +91,8 @@ pub(crate) struct FileData {
     file_type: String,
     digest: Option<String>,
     #[serde(default)]
+    size: u64,
+    #[serde(default)]
     mode: String,
     #[serde(default)]
     owner: String,
@@ -222,7 +224,7 @@ impl Host for ScriptedHost {
                 _ => FileType::Other,
             },
             digest: found.digest,
-            size: 0,
+            size: found.size,
             mode: u32::from_str_radix(&found.mode, 8).unwrap_or(0o644),
             owner: found.owner,
             group: found.group,

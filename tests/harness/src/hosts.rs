@@ -71,6 +71,15 @@ impl Hosts {
         &self.hosts[index].address
     }
 
+    /// Returns the home of whoever logs in: each host has its own.
+    pub fn home(&self, index: usize) -> PathBuf {
+        self.home_of(self.address(index))
+    }
+
+    fn home_of(&self, address: &str) -> PathBuf {
+        self.folder.path().join(format!("home-{address}"))
+    }
+
     pub fn identity(&self) -> &Path {
         self.key.private()
     }
@@ -133,6 +142,9 @@ impl Hosts {
     fn spawn(&self, address: &str) -> Result<Child> {
         let folder = self.folder.path();
         let path = folder.join(format!("sshd-{address}"));
+        // Whoever runs the tests keeps his own, and each host has another.
+        let home = self.home_of(address);
+        fs::create_dir_all(&home).context("can't make a home")?;
         let config = [
             format!("ListenAddress {address}:{}", self.port),
             format!("HostKey {}", self.host_key.private().display()),
@@ -141,7 +153,8 @@ impl Hosts {
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password".to_owned(),
             // Many key exchanges at once are what costs time on a small machine, and then the start-up files of
             // whoever runs the tests: bash leaves those out below another shell.
-            "KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org\nSetEnv SHLVL=5\nSubsystem sftp internal-sftp\n".to_owned(),
+            "KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org\nSubsystem sftp internal-sftp".to_owned(),
+            format!("SetEnv SHLVL=5 HOME={}\n", home.display()),
         ];
         fs::write(&path, config.join("\n")).context("can't write a server's configuration")?;
         let log = fs::File::create(folder.join(format!("sshd-{address}.log")))?;

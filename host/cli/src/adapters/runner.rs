@@ -15,6 +15,7 @@ use launchway_store::Store;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::sink::{OutputBudget, Sink};
+use crate::markers::Markers;
 
 /// How long an attempt may take if its step says nothing.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -24,6 +25,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(600);
 pub(crate) struct Runner {
     pub(crate) plugins: PluginSet,
     pub(crate) targets: Arc<Targets>,
+    pub(crate) markers: Arc<Markers>,
     pub(crate) store: Store,
     pub(crate) run: RunId,
     pub(crate) signals: UnboundedSender<Signal>,
@@ -68,6 +70,9 @@ impl Runner {
             None => task.plan.targets.get(&change.id.target).filter(|_| change.desired.is_some()),
         };
         let target = target.unwrap_or(&subject.target);
+        if let Err(failure) = self.markers.check(&target.name).await {
+            return StepProgress::Ended(StepOutcome::Failed(failure));
+        }
         let effects = self.targets.effects(target, &instance.secrets, &instance.artifacts);
         let step = step.step.clone();
         let call = StepCall {

@@ -62,14 +62,15 @@ pub(super) fn execute(
     if let Some(error) = context.runtime.block_on(unreadable_secrets(&ready.plan, &ready.secrets)) {
         return Err(error);
     }
-    // Records alone are no reason to ask: nothing is touched.
-    if ready.plan.step_count() > 0 {
+    // Records brought up to date are no reason to ask: nothing is touched, and nothing is lost.
+    if ready.plan.step_count() > 0 || ready.plan.is_of_records() {
         confirm(&context.runtime, console, asking.yes, &question(&ready.plan))?;
     }
     let gates = Gates::new(&ready.plan, console, asking.approve)?;
-    let Ready { plan, digest, environment, plugins, secrets, release, .. } = ready;
+    let Ready { plan, digest, environment, plugins, secrets, release, preface, .. } = ready;
     let ignore_requires = others.ignore_requires;
-    let live = LiveRun { plan, digest, environment, plugins, secrets, release, saved, ignore_requires, again, gates };
+    let live =
+        LiveRun { plan, digest, environment, plugins, secrets, release, saved, ignore_requires, again, gates, preface };
     live_run::run(context, store, live)
 }
 
@@ -79,6 +80,7 @@ pub(super) fn unchanged(context: &Context, ready: &Ready) -> Result<Exit> {
     console.warnings(&context.sources, &ready.warnings);
     if console.json {
         console.data(&Events::header(&ready.plan, ready.digest))?;
+        console.data(&ready.preface)?;
         console.data(&unchanged_json())?;
     } else {
         console.say(&format!("{}\n", nothing(&ready.plan)));
@@ -93,8 +95,21 @@ fn question(plan: &Plan) -> String {
         Operation::Undeploy => format!("Undeploy from {environment}?"),
         Operation::Rollback { .. } | Operation::RollbackTo { .. } => format!("Roll back on {environment}?"),
         Operation::Restart => format!("Restart on {environment}?"),
+        Operation::Forget => format!("Forget {} of {environment}?", count(plan.forgotten.len())),
+        Operation::Adopt if plan.reclaimed.is_empty() => {
+            format!("Take over {} on {environment}?", count(plan.adopted.len()))
+        }
+        Operation::Adopt => {
+            let targets: Vec<String> = plan.reclaimed.iter().map(|name| inline(name.as_str())).collect();
+            let count = count(plan.adopted.len());
+            format!("Take over {count} on {environment}, and {} from another state?", targets.join(", "))
+        }
         Operation::Task { name } => format!("Run {} on {environment}?", inline(name.as_str())),
     }
+}
+
+fn count(instances: usize) -> String {
+    if instances == 1 { "1 instance".to_owned() } else { format!("{instances} instances") }
 }
 
 fn saved(global: &Global, console: Console, path: &Path, others: OthersArgs, asking: AskingArgs) -> Result<Exit> {

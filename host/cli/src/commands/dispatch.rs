@@ -1,6 +1,6 @@
 use super::{
-    completions, deploy, graph, init, plan, plugin, restart, rollback, runs, schema, show, status, task, undeploy,
-    validate,
+    adopt, completions, deploy, forget, graph, init, plan, plugin, restart, rollback, runs, schema, show, status, task,
+    undeploy, validate,
 };
 use crate::args::{Cli, Command};
 use crate::console::Console;
@@ -15,9 +15,11 @@ pub(crate) fn run(cli: &Cli, console: Console) -> Result<Exit> {
         Command::Validate(args) => validate::run(global, console, args),
         Command::Plan(args) => plan::run(global, console, args),
         Command::Deploy(args) => deploy::run(global, console, args),
-        Command::Status => status::run(global, console),
+        Command::Status(args) => status::run(global, console, args),
         Command::Rollback(args) => rollback::run(global, console, args),
         Command::Undeploy(args) => undeploy::run(global, console, args),
+        Command::Adopt(args) => adopt::run(global, console, args),
+        Command::Forget(args) => forget::run(global, console, args),
         Command::Restart(args) => restart::run(global, console, args),
         Command::Task(args) => task::run(global, console, args),
         Command::Runs(args) => runs::run(global, console, args),

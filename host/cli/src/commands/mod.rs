@@ -1,8 +1,10 @@
 //! The commands, a file each.
 
+mod adopt;
 mod completions;
 mod deploy;
 mod dispatch;
+mod forget;
 mod graph;
 mod init;
 mod plan;

@@ -97,6 +97,11 @@ pub(super) fn text(
 pub(super) fn nothing(plan: &Plan) -> String {
     let application = inline(plan.application.as_str());
     let environment = inline(plan.environment.as_str());
+    if plan.operation == Operation::Adopt {
+        return format!(
+            "Nothing to take over: nothing is there of {application} on {environment} that is not recorded."
+        );
+    }
     if plan.operation == Operation::Restart {
         return format!("Nothing to do: nothing of {application} on {environment} can be restarted.");
     }

@@ -43,6 +43,8 @@ pub(super) fn row(run: RunSummary) -> RunRow {
             Operation::Rollback { run } => format!("rollback {run}"),
             Operation::RollbackTo { version } => format!("rollback --to {version}"),
             Operation::Restart => "restart".to_owned(),
+            Operation::Forget => "forget".to_owned(),
+            Operation::Adopt => "adopt".to_owned(),
             Operation::Task { name } => format!("task {name}"),
         },
         application: run.application.to_string(),

@@ -78,6 +78,7 @@ fn a_stopped_run_says_the_command_that_goes_on() {
     let script = format!("launchway() {{ '{}' \"$@\" --yes; }}\n{next}", env!("CARGO_BIN_EXE_launchway"));
     let mut shell = Command::new("/bin/sh");
     shell.arg("-c").arg(script).current_dir(place.path("")).stdin(Stdio::null());
+    shell.env("HOME", place.path("../home"));
     Said::of(shell.output().expect("a shell runs")).exits(0);
     assert_eq!(place.read("second").as_deref(), Some("1.5 it's\n"));
 }

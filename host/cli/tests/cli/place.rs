@@ -48,6 +48,12 @@ impl Place {
         )
     }
 
+    /// Lets markers be kept.
+    pub(crate) fn with_markers(&self) {
+        let on = self.environment("local").replace("transport: local", "transport: local, markers: on");
+        self.write("environments/local.yaml", &on);
+    }
+
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.folder.path().join("project").join(relative)
     }

@@ -96,6 +96,9 @@ pub struct Defaults {
     /// How commands become another user; `sudo` without a password if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<EscalationConfig>,
+    /// Whether a marker is kept on the target, by which a replaced host or a wrong state is noticed; `off` if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub markers: Option<Markers>,
     /// How many steps may run on one target at once; 4 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
@@ -136,10 +139,24 @@ pub struct Target {
     /// How commands become another user; replaces the defaults' `escalation` as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<EscalationConfig>,
+    /// Whether a marker is kept on it; the defaults' if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub markers: Option<Markers>,
     /// How many steps may run on it at once; the defaults' if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub max_steps: Option<u32>,
+}
+
+/// Whether markers are kept.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Markers {
+    /// In `~/.launchway/markers` of the login user.
+    On,
+    /// None are kept or looked at.
+    #[default]
+    Off,
 }
 
 /// How commands become another user.

@@ -20,7 +20,7 @@ pub use application::{
 pub use document::Document;
 pub use environment::{
     Defaults, Dictionary, Environment, EnvironmentOverride, EnvironmentOverrides, EscalationConfig, FailurePolicy,
-    OnFailure, ScopedFile, ScopedValues, SecretSource, Target,
+    Markers, OnFailure, ScopedFile, ScopedValues, SecretSource, Target,
 };
 pub use load::{
     Parsed, Salvaged, parse_application, parse_dictionary, parse_environment, parse_scalar, salvage_application,

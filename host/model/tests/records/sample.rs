@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use launchway_model::{
-    ActionPlace, ActionSpec, Always, ApplicationName, Around, Artifact, Basis, Batches, Cause, ChangeIndex, ChangeKind,
-    ComponentName, Deployed, Digest, Edge, Edges, EnvironmentName, Escalation, EscalationMethod, Fingerprint, Gate,
-    HostKeyChecking, InstanceChange, InstanceId, InstanceSpec, Lineage, Move, NodeId, NodeKind, OnRollback, Operation,
-    Owed, Owner, Phase, Plan, PlanNode, PlannedStep, PluginName, Requirement, RequiresChange, Roll, RunRule, Scope,
-    SecretName, SshOptions, Staging, StepKey, StepNode, Subscription, TargetName, TargetSpec, Transport, Unit, Version,
-    VersionChange,
+    ActionPlace, ActionSpec, Adoption, Always, ApplicationName, Around, Artifact, Basis, Batches, Cause, ChangeIndex,
+    ChangeKind, ComponentName, Deployed, Digest, Edge, Edges, EnvironmentName, Escalation, EscalationMethod,
+    Fingerprint, Gate, HostKeyChecking, InstanceChange, InstanceId, InstanceSpec, Lineage, Move, NodeId, NodeKind,
+    OnRollback, Operation, Owed, Owner, Phase, Plan, PlanNode, PlannedStep, PluginName, Requirement, RequiresChange,
+    Roll, RunRule, Scope, SecretName, SshOptions, Staging, StepKey, StepNode, Subscription, TargetName, TargetSpec,
+    Transport, Unit, Version, VersionChange,
 };
 use serde_json::json;
 
@@ -165,8 +165,11 @@ pub(crate) fn plan() -> Plan {
         unchanged: vec![instance()],
         omitted: vec![instance()],
         amendments: vec![Arc::clone(&deployed)],
-        amended: vec![deployed],
+        amended: vec![Arc::clone(&deployed)],
         moves: vec![Move { from: instance(), to: instance(), same_target: true }],
+        forgotten: vec![instance()],
+        adopted: vec![Adoption { deployed: Arc::clone(&deployed), differs: Some("it is missing".to_owned()) }],
+        reclaimed: vec![instance().target],
         owed: vec![Owed { by: instance().component, on: Some(instance().target), to: instance() }],
         rollouts: vec![Batches { unit: Unit::Application, batches: vec![vec![instance().target]] }],
         nodes: nodes.collect(),

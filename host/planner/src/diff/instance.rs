@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use launchway_model::{
-    ApplicationState, Cause, ChangeKind, Deployed, Diagnostic, Diagnostics, Digest, Fingerprint, InstanceChange,
+    ApplicationState, Cause, ChangeKind, Deployed, Diagnostic, Diagnostics, Digest, Dirty, Fingerprint, InstanceChange,
     InstanceId, InstanceRecord, InstanceSpec, KindRef, Owed, PluginName, SecretName, TargetName, TargetSpec,
 };
 
@@ -160,9 +160,7 @@ impl<'k> Pass<'_, 'k> {
         };
         let target = self.target(&wanted.id.target, previous);
         let mut causes = Vec::new();
-        if record.dirty.is_some() {
-            causes.push(Cause::Dirty);
-        }
+        causes.extend(record.dirty.as_ref().map(why_dirty));
         if record.assumed {
             causes.push(Cause::Assumed);
         }
@@ -258,9 +256,7 @@ impl<'k> Pass<'_, 'k> {
             return Err(PlanError::EmptyRecord { instance: id.clone() });
         };
         let mut causes = vec![Cause::Unwanted];
-        if record.dirty.is_some() {
-            causes.push(Cause::Dirty);
-        }
+        causes.extend(record.dirty.as_ref().map(why_dirty));
         self.gone(id, record, previous, causes)
     }
 
@@ -383,6 +379,10 @@ impl<'k> Pass<'_, 'k> {
         self.fingerprints.insert(name.clone(), fingerprint.clone());
         fingerprint
     }
+}
+
+fn why_dirty(dirty: &Dirty) -> Cause {
+    dirty.differs.clone().map_or(Cause::Dirty, Cause::Drift)
 }
 
 /// Returns what may be there: what an unfinished run was at, else what was last confirmed.

@@ -226,7 +226,7 @@ pub(crate) fn run(state: &mut ApplicationState, plan: &Plan, run: u64, commits: 
                 run,
             });
             let deleting = change.desired.is_none();
-            entry.dirty = Some(Dirty { run, to: change.subject().cloned(), deleting });
+            entry.dirty = Some(Dirty { run, to: change.subject().cloned(), deleting, differs: None });
             entry.run = run;
         }
     }

@@ -58,6 +58,7 @@ fn cause(cause: &Cause) -> String {
         Cause::Secret(name) => format!("secret {name}"),
         Cause::Subscription { component, word } => format!("{word} for {component}"),
         Cause::Dirty => "dirty".to_owned(),
+        Cause::Drift(how) => format!("drift {how}"),
         Cause::Assumed => "assumed".to_owned(),
         Cause::Verify => "verify".to_owned(),
         Cause::Unwanted => "unwanted".to_owned(),

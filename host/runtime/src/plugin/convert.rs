@@ -111,7 +111,7 @@ fn cause_to_guest(cause: &Cause) -> Option<planning::Cause> {
             word: word.to_string(),
         }),
         // What is there was assumed or is on another machine now: as uncertain as after a crash.
-        Cause::Dirty | Cause::Assumed | Cause::TargetChanged => planning::Cause::Dirty,
+        Cause::Dirty | Cause::Drift(_) | Cause::Assumed | Cause::TargetChanged => planning::Cause::Dirty,
         Cause::Request(word) => planning::Cause::Request(word.clone()),
         Cause::New | Cause::Verify | Cause::Unwanted | Cause::TypeChanged { .. } | Cause::Needs(_) | Cause::Always => {
             return None;

@@ -66,7 +66,13 @@ impl Effects for TargetEffects {
     }
 
     fn stat<'a>(&'a self, path: &'a str, as_user: Option<&'a str>) -> EffectFuture<'a, Option<FileStatus>> {
-        Box::pin(async move { self.clean(inspect::stat(self, path, as_user).await) })
+        Box::pin(async move {
+            let status = self.clean(inspect::stat(self, path, as_user).await)?;
+            Ok(match status {
+                Some(status) => Some(FileStatus { digest: put::unfilled(self, status.digest).await, ..status }),
+                None => None,
+            })
+        })
     }
 
     fn send<'a>(&'a self, request: HttpRequest) -> EffectFuture<'a, HttpResponse> {

@@ -8,6 +8,7 @@ mod failure;
 mod fill;
 mod inspect;
 mod local;
+mod marker;
 mod pool;
 mod put;
 mod run;
@@ -22,4 +23,5 @@ pub(crate) use fill::Filler;
 pub(crate) use ssh::expand;
 pub(crate) use transport::Transport;
 
+pub use marker::{FoundMarker, Marked, Marker, Marking};
 pub use pool::{Targets, TargetsOptions};

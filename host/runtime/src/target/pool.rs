@@ -11,6 +11,7 @@ use super::cleanup::Cleanup;
 use super::effects::TargetEffects;
 use super::fill::Filler;
 use super::local::Local;
+use super::marker::{self, FoundMarker, Marked, Marker, Marking};
 use super::run::Place;
 use super::ssh::{Settings, Shared, Ssh};
 use super::transport::{Forward, Process, Start, Transport, TransportFuture};
@@ -55,6 +56,25 @@ impl Targets {
 
     /// Returns what a step may do on its target; `secrets` and `artifacts` are those of the step's instance.
     pub fn effects(&self, target: &TargetSpec, secrets: &[SecretName], artifacts: &[Artifact]) -> Arc<dyn Effects> {
+        Arc::new(self.own_effects(target, secrets, artifacts))
+    }
+
+    /// Compares a target's marker with a state, and writes it where that allows it.
+    pub async fn mark(&self, target: &TargetSpec, marker: &Marker, when: Marking) -> Result<Marked, Failure> {
+        marker::mark(&self.own_effects(target, &[], &[]), marker, when).await
+    }
+
+    /// Returns a target's marker, if there is one.
+    pub async fn read_marker(&self, target: &TargetSpec, marker: &Marker) -> Result<Option<FoundMarker>, Failure> {
+        marker::read(&self.own_effects(target, &[], &[]), marker).await
+    }
+
+    /// Removes a target's marker.
+    pub async fn unmark(&self, target: &TargetSpec, marker: &Marker) -> Result<(), Failure> {
+        marker::unmark(&self.own_effects(target, &[], &[]), marker).await
+    }
+
+    fn own_effects(&self, target: &TargetSpec, secrets: &[SecretName], artifacts: &[Artifact]) -> TargetEffects {
         let transport: Arc<dyn Transport> = match target.transport {
             launchway_model::Transport::Local => Arc::new(Local),
             launchway_model::Transport::Ssh => match Settings::new(target, &self.options.project_dir) {
@@ -62,7 +82,7 @@ impl Targets {
                 Err(failure) => Arc::new(Refused(failure)),
             },
         };
-        Arc::new(TargetEffects {
+        TargetEffects {
             place: Place { name: format!("`{}`", target.name).into(), transport, cleanup: self.shared.cleanup.clone() },
             escalation: target.escalation.clone(),
             filler: Filler {
@@ -73,7 +93,7 @@ impl Targets {
             artifacts: artifacts.to_vec(),
             blobs: self.options.blobs.clone(),
             http: self.http.clone(),
-        })
+        }
     }
 
     /// Ends what dropped commands left behind, then all connections.

@@ -103,6 +103,18 @@ async fn content(effects: &TargetEffects, source: Source) -> Result<Content, Fai
     }
 }
 
+/// Returns the digest by which a plugin knows a content: where that is an artifact of the instance with its secrets
+/// filled in, the artifact's own. None where a secret can't be read, so that nobody can tell.
+pub(crate) async fn unfilled(effects: &TargetEffects, found: Option<Digest>) -> Option<Digest> {
+    let found = found?;
+    for artifact in effects.artifacts.iter().filter(|artifact| artifact.has_secrets) {
+        if artifact_content(effects, artifact).await.ok()?.digest == found {
+            return Some(artifact.digest);
+        }
+    }
+    Some(found)
+}
+
 async fn artifact_content(effects: &TargetEffects, artifact: &Artifact) -> Result<Content, Failure> {
     if !effects.artifacts.iter().any(|own| own.digest == artifact.digest) {
         return Err(failure(

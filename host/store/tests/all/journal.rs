@@ -45,7 +45,7 @@ fn a_failed_instance_stays_dirty_beside_what_was_confirmed() {
     assert_eq!(state.version, Some(version("1")));
     let record = &state.instances[&a];
     assert_eq!(record.confirmed, Some(old));
-    assert_eq!(record.dirty, Some(Dirty { run: journal.run(), to: Some(new), deleting: false }));
+    assert_eq!(record.dirty, Some(Dirty { run: journal.run(), to: Some(new), deleting: false, differs: None }));
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_removed_instance_leaves_no_record() {
     let mut scribe = Scribe::new(&undeploy, journal.run(), 1000);
     scribe.start(0);
     journal.append(&scribe.records).unwrap();
-    let dirty = Dirty { run: journal.run(), to: going, deleting: true };
+    let dirty = Dirty { run: journal.run(), to: going, deleting: true, differs: None };
     assert_eq!(state(&folder.store).instances[&a].dirty, Some(dirty), "what there is to delete stays known");
     let from = scribe.records.len();
     scribe.end(0, changed());
@@ -89,7 +89,7 @@ fn a_type_change_never_loses_sight_of_what_is_half_there() {
     journal.append(&scribe.records).unwrap();
     let half = state(&folder.store).instances[&a].clone();
     assert_eq!(half.confirmed, None);
-    assert_eq!(half.dirty, Some(Dirty { run: journal.run(), to: Some(new.clone()), deleting: false }));
+    assert_eq!(half.dirty, Some(Dirty { run: journal.run(), to: Some(new.clone()), deleting: false, differs: None }));
     let from = scribe.records.len();
     scribe.end(1, changed());
     scribe.finish(RunOutcome::Done);

@@ -66,4 +66,6 @@ answer=unchanged
 if [ -s "$place/changes" ]; then answer=changed; fi
 cd /
 rm -rf -- "$tree" "$place/changes"
+(cd "$path" && looks <"$place/files") >"$place/new"
+keep_looks
 echo "$answer"
