@@ -72,7 +72,7 @@ fn an_address_never_becomes_an_option() {
     site.application(ONE_FILE);
     for (name, target) in [
         ("an address", json!({ "address": option })),
-        ("a user", json!({ "address": site.hosts.address(1), "user": option })),
+        ("a user's name", json!({ "address": site.hosts.address(1), "user": option })),
         ("a jump host", json!({ "address": site.hosts.address(1), "ssh": { "jump": [option] } })),
     ] {
         site.environment(|environment| environment["targets"]["host2"] = target);
