@@ -70,14 +70,14 @@ fn an_address_never_becomes_an_option() {
     let trap = site.project.outside("trap");
     let option = format!("-oProxyCommand=touch {}", trap.display());
     site.application(ONE_FILE);
-    for (name, target) in [
-        ("an address", json!({ "address": option })),
-        ("a user's name", json!({ "address": site.hosts.address(1), "user": option })),
-        ("a jump host", json!({ "address": site.hosts.address(1), "ssh": { "jump": [option] } })),
+    for (what, target) in [
+        ("an address can't begin with `-`", json!({ "address": option })),
+        ("a user's name can't begin with `-`", json!({ "address": site.hosts.address(1), "user": option })),
+        ("expected a jump host", json!({ "address": site.hosts.address(1), "ssh": { "jump": [option] } })),
     ] {
         site.environment(|environment| environment["targets"]["host2"] = target);
         let output = site.run(&["deploy", "--yes"]).exits(2);
-        output.says(&format!("{name} can't begin with `-`")).says("environments/");
+        output.says(what).says("environments/");
         assert_eq!(site.deployed("host1"), None, "nothing was begun");
     }
     assert!(!trap.exists());
