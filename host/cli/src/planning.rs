@@ -387,8 +387,8 @@ fn kept_warning(kept: &[InstanceId]) -> Diagnostics {
     let mut warnings = Diagnostics::default();
     if !kept.is_empty() {
         let names: Vec<String> = kept.iter().map(InstanceId::to_string).collect();
-        let message = format!("{} stay as the run left them: `on_rollback` says keep", names.join(", "));
-        let hint = "deploy a release that mends them, or undeploy them with --component";
+        let message = format!("left as the run left it, as `on_rollback` says keep: {}", names.join(", "));
+        let hint = "deploy a release that mends it, or undeploy it with --component";
         warnings.push(Diagnostic::warning("kept", message).hint(hint));
     }
     warnings

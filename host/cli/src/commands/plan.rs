@@ -122,7 +122,10 @@ pub(super) fn nothing(plan: &Plan) -> String {
             )
         }
         None if !plan.unchanged.is_empty() => {
-            format!("Nothing to do: {} of {application} on {environment} stay as they are.", plan.unchanged.len())
+            format!(
+                "Nothing to do: what there is of {application} on {environment} stays ({} unchanged).",
+                plan.unchanged.len()
+            )
         }
         None => format!("Nothing to do: {environment} has nothing of {application}."),
     }
