@@ -100,6 +100,37 @@ pub struct Batches {
 impl Plan {
     pub const FORMAT: FormatVersion = FormatVersion(1);
 
+    /// Returns a plan that does nothing, to be filled in.
+    pub fn empty(
+        operation: Operation,
+        application: ApplicationName,
+        environment: EnvironmentName,
+        basis: Basis,
+    ) -> Self {
+        Self {
+            format: Self::FORMAT,
+            operation,
+            application,
+            environment,
+            version: VersionChange::default(),
+            requires: RequiresChange::default(),
+            basis,
+            targets: BTreeMap::new(),
+            changes: Vec::new(),
+            unchanged: Vec::new(),
+            omitted: Vec::new(),
+            amendments: Vec::new(),
+            amended: Vec::new(),
+            moves: Vec::new(),
+            forgotten: Vec::new(),
+            adopted: Vec::new(),
+            reclaimed: Vec::new(),
+            owed: Vec::new(),
+            rollouts: Vec::new(),
+            nodes: Vec::new(),
+        }
+    }
+
     /// Whether running it would leave everything, the state included, as it is.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()

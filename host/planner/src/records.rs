@@ -26,34 +26,18 @@ pub struct RecordsInput<'a> {
 impl RecordsInput<'_> {
     fn plan(&self, operation: Operation, to: Option<Version>) -> Plan {
         let state = self.state;
+        let basis = Basis {
+            lineage: state.lineage.clone(),
+            serial: state.serial,
+            release: None,
+            environment: self.environment_digest,
+            plugins: BTreeMap::new(),
+            only: Vec::new(),
+        };
         Plan {
-            format: Plan::FORMAT,
-            operation,
-            application: state.application.clone(),
-            environment: state.environment.clone(),
             version: VersionChange { from: state.version.clone(), to, part: None },
-            basis: Basis {
-                lineage: state.lineage.clone(),
-                serial: state.serial,
-                release: None,
-                environment: self.environment_digest,
-                plugins: BTreeMap::new(),
-                only: Vec::new(),
-            },
-            targets: BTreeMap::new(),
-            changes: Vec::new(),
-            unchanged: Vec::new(),
-            omitted: Vec::new(),
-            amendments: Vec::new(),
-            amended: Vec::new(),
-            moves: Vec::new(),
-            forgotten: Vec::new(),
-            adopted: Vec::new(),
-            reclaimed: Vec::new(),
             requires: RequiresChange { from: state.requires.clone(), to: state.requires.clone() },
-            owed: Vec::new(),
-            rollouts: Vec::new(),
-            nodes: Vec::new(),
+            ..Plan::empty(operation, state.application.clone(), state.environment.clone(), basis)
         }
     }
 }

@@ -6,41 +6,21 @@ use std::sync::Arc;
 use launchway_model::{
     ActionPlace, ActionSpec, ApplicationName, Basis, ChangeIndex, ChangeKind, ComponentName, Digest, EnvironmentName,
     InstanceChange, InstanceId, Lineage, NodeId, NodeKind, Operation, Owner, Phase, Plan, PlanNode, PlannedStep,
-    RequiresChange, StepKey, StepNode, TargetName, TargetSpec, Transport, VersionChange,
+    StepKey, StepNode, TargetName, TargetSpec, Transport,
 };
 
 pub(crate) fn plan() -> PlanBuilder {
-    PlanBuilder {
-        plan: Plan {
-            format: Plan::FORMAT,
-            operation: Operation::Deploy,
-            application: ApplicationName::new("shop").unwrap(),
-            environment: EnvironmentName::new("test").unwrap(),
-            version: VersionChange::default(),
-            requires: RequiresChange::default(),
-            basis: Basis {
-                lineage: Lineage("line".into()),
-                serial: 0,
-                release: None,
-                environment: Digest::of(b"environment"),
-                plugins: BTreeMap::new(),
-                only: Vec::new(),
-            },
-            targets: BTreeMap::new(),
-            changes: Vec::new(),
-            unchanged: Vec::new(),
-            omitted: Vec::new(),
-            amendments: Vec::new(),
-            amended: Vec::new(),
-            moves: Vec::new(),
-            forgotten: Vec::new(),
-            adopted: Vec::new(),
-            reclaimed: Vec::new(),
-            owed: Vec::new(),
-            rollouts: Vec::new(),
-            nodes: Vec::new(),
-        },
-    }
+    let basis = Basis {
+        lineage: Lineage("line".into()),
+        serial: 0,
+        release: None,
+        environment: Digest::of(b"environment"),
+        plugins: BTreeMap::new(),
+        only: Vec::new(),
+    };
+    let application = ApplicationName::new("shop").unwrap();
+    let environment = EnvironmentName::new("test").unwrap();
+    PlanBuilder { plan: Plan::empty(Operation::Deploy, application, environment, basis) }
 }
 
 pub(crate) struct PlanBuilder {

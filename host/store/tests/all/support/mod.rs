@@ -89,34 +89,18 @@ pub(crate) fn deployed(id: &InstanceId, at: &str) -> Arc<Deployed> {
 
 /// A plan over a state: each entry is an instance and what it becomes.
 pub(crate) fn plan(state: &ApplicationState, to: &str, changes: &[(InstanceId, Option<Arc<Deployed>>)]) -> Plan {
+    let basis = Basis {
+        lineage: state.lineage.clone(),
+        serial: state.serial,
+        release: Some(Digest::of(to.as_bytes())),
+        environment: Digest::of(b"environment"),
+        plugins: BTreeMap::new(),
+        only: Vec::new(),
+    };
     let mut plan = Plan {
-        format: Plan::FORMAT,
-        operation: Operation::Deploy,
-        application: application(),
-        environment: environment(),
         version: VersionChange { from: state.version.clone(), to: Some(version(to)), part: None },
         requires: RequiresChange { from: state.requires.clone(), to: BTreeSet::new() },
-        basis: Basis {
-            lineage: state.lineage.clone(),
-            serial: state.serial,
-            release: Some(Digest::of(to.as_bytes())),
-            environment: Digest::of(b"environment"),
-            plugins: BTreeMap::new(),
-            only: Vec::new(),
-        },
-        targets: BTreeMap::new(),
-        changes: Vec::new(),
-        unchanged: Vec::new(),
-        omitted: Vec::new(),
-        amendments: Vec::new(),
-        amended: Vec::new(),
-        moves: Vec::new(),
-        forgotten: Vec::new(),
-        adopted: Vec::new(),
-        reclaimed: Vec::new(),
-        owed: Vec::new(),
-        rollouts: Vec::new(),
-        nodes: Vec::new(),
+        ..Plan::empty(Operation::Deploy, application(), environment(), basis)
     };
     for (id, desired) in changes {
         let change = ChangeIndex(plan.changes.len() as u32);
