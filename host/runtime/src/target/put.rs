@@ -181,9 +181,10 @@ fn script(path: &str, options: &FileOptions) -> Result<String, Failure> {
     }
     let mode = options.mode.map_or_else(String::new, |mode| format!("{mode:o}"));
     Ok(format!(
-        "LC_ALL=C; export LC_ALL\np={}\nd={}\nmode={mode}\nowner={}\ngroup={}\n{DIGEST}{SCRIPT}",
+        "LC_ALL=C; export LC_ALL\np={}\nd={}\nnew={}\nmode={mode}\nowner={}\ngroup={}\n{DIGEST}{SCRIPT}",
         quote(&word),
         quote(folder),
+        quote(&format!(".launchway.{}.", Digest::of(word.as_bytes()).short())),
         quote(options.owner.as_deref().unwrap_or_default()),
         quote(options.group.as_deref().unwrap_or_default()),
     ))
@@ -193,6 +194,8 @@ const SCRIPT: &str = r#"own() {
   if [ -n "$owner$group" ]; then chown -- "$owner${group:+:$group}" "$1" || { echo owner; exit; }; fi
   if [ -n "$mode" ]; then chmod -- "$mode" "$1" || { echo mode; exit; }; fi
 }
+# Whoever wrote this path before and was killed: one run at a time writes it.
+sweep() { set -- "$d/$new"*; [ ! -e "$1" ] || rm -f -- "$@" 2>/dev/null; }
 IFS=' ' read -r want size
 if [ -d "$p" ] && [ ! -L "$p" ]; then echo directory; exit; fi
 if [ ! -d "$d" ]; then echo nodir; exit; fi
@@ -208,7 +211,8 @@ t=
 trap '[ -z "$t" ] || rm -f -- "$t"' EXIT
 trap 'exit 1' HUP INT TERM
 mask=$(umask); umask 077
-t=$(mktemp "$d/.launchway.XXXXXXXXXX") || { echo write; exit; }
+sweep
+t=$(mktemp "$d/${new}XXXXXXXXXX") || { echo write; exit; }
 echo send
 cat >"$t" || { echo write; exit; }
 h=$(digest "$t")

@@ -75,6 +75,20 @@ on_both! {
         world.close().await;
     }
 
+    async fn what_a_killed_writer_left_is_swept(world: World) {
+        let folder = world.path("it's a folder");
+        fs::create_dir(&folder).unwrap();
+        let path = format!("{folder}/file");
+        let part = |path: &str| format!(".launchway.{}.0123456789", Digest::of(path.as_bytes()).short());
+        let (own, of_another) = (part(&path), part(&format!("{folder}/other")));
+        for name in [&own, &of_another] {
+            fs::write(format!("{folder}/{name}"), "half of").unwrap();
+        }
+        assert!(world.effects().put(bytes("whole\n"), &path, FileOptions::default()).await.unwrap().changed);
+        assert_clean(&folder, &[&of_another, "file"]);
+        world.close().await;
+    }
+
     async fn what_can_not_be_written_is_told(world: World) {
         let folder = world.path("folder");
         fs::create_dir(&folder).unwrap();
