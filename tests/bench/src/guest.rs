@@ -5,6 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+/// What `plugins/.cargo/config.toml` says.
+const LINKER: &str = "-Clink-arg=-zstack-size=65536 -Clink-arg=--initial-memory=262144";
+
 /// Builds the component `idle` into a folder and returns its path.
 pub(crate) fn idle(folder: &Path) -> Result<PathBuf> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../artifacts/Cargo.toml");
@@ -15,6 +18,8 @@ pub(crate) fn idle(folder: &Path) -> Result<PathBuf> {
         .arg(&manifest)
         .env("CARGO_TARGET_DIR", &target)
         .env_remove("RUSTFLAGS")
+        // As plugins are built, or each call pays for a memory that is larger than what stays resident.
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", LINKER)
         .status()
         .context("can't run cargo")?;
     ensure!(built.success(), "the guest does not build: {built}");

@@ -10,8 +10,10 @@ mod measure;
 mod peer;
 mod plugin_call;
 mod scaling;
+mod steps;
 mod table;
 mod trivial;
+mod waiting;
 
 use anyhow::{Result, bail};
 use clap::Parser;
@@ -23,6 +25,8 @@ const BENCHMARKS: &[Benchmark] = &[
     ("plugin-call", "one call into a plugin: a fresh instance, limits on", plugin_call::run),
     ("scaling", "planning n, 2n, 4n, … instances", scaling::run),
     ("trivial", "2,000 resources that do nothing, beside terraform", trivial::run),
+    ("steps", "steps that do nothing, journaled, on one core", steps::run),
+    ("waiting", "processor time while steps wait", waiting::run),
     ("makespan", "four hosts with steps of two seconds, beside the critical path", makespan::run),
     ("hosts", "50 hosts over SSH, beside a shell loop and pyinfra", hosts::run),
 ];

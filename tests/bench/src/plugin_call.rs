@@ -84,7 +84,7 @@ fn call() -> Result<StepCall> {
             name: "nothing".into(),
             phase: Phase::Start,
             summary: "Do nothing".to_owned(),
-            payload: Value::Null,
+            payload: Arc::new(Value::Null),
             idempotent: true,
             locks: Vec::new(),
             timeout_ms: None,

@@ -1,75 +1,39 @@
 //! A plugin whose steps say one line and do nothing: what the machinery itself costs.
+//!
+//! It is made with the kit, as plugins are: what a call costs depends on how the guest uses its memory.
 
-wit_bindgen::generate!({ path: "../../../wit/0.1", world: "launchway:plugin/deployer" });
+use launchway_sdk::{Context, Failure, Kind, Outcome, Phase, Problem, Proposal, Report, Step, Usage};
+use serde::Deserialize;
 
-use exports::launchway::plugin::deployment::{self, Outcome, Report, Verdict};
-use exports::launchway::plugin::description::{self, Info, Kind, RollbackRule, RunRule, Usage};
-use exports::launchway::plugin::planning::{self, Proposal, Step};
-use launchway::plugin::log::{self, Level};
-use launchway::plugin::types::{Failure, Instance, Phase, Problem};
+struct Nothing;
 
-struct Idle;
+#[derive(Deserialize)]
+struct Properties {
+    /// Anything.
+    #[serde(rename = "input")]
+    _input: Option<String>,
+}
 
-export!(Idle);
+impl Kind for Nothing {
+    type Properties = Properties;
+    type Payload = ();
 
-impl description::Guest for Idle {
-    fn describe() -> Info {
-        let kind = Kind {
-            name: "nothing".to_owned(),
-            usage: Usage::Component,
-            summary: "Does nothing".to_owned(),
-            schema: r#"{"type":"object"}"#.to_owned(),
-            run: RunRule::Changed,
-            on_rollback: RollbackRule::Run,
-        };
-        Info {
-            name: "idle".to_owned(),
-            version: "1.0.0".to_owned(),
-            summary: "Does nothing".to_owned(),
-            kinds: vec![kind],
-            capabilities: Vec::new(),
-        }
+    const SUMMARY: &'static str = "Does nothing.";
+    const USAGE: Usage = Usage::Component;
+
+    fn plan(_proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
+        Ok(vec![Step::new(Phase::Start, "nothing", "Do nothing", &())])
+    }
+
+    fn apply(context: &Context<'_>, (): ()) -> Result<Outcome, Failure> {
+        context.info("nothing was done");
+        Ok(Outcome::Changed(Report::new("nothing")))
     }
 }
 
-impl planning::Guest for Idle {
-    fn validate(_kind: String, _properties: String) -> Vec<Problem> {
-        Vec::new()
-    }
-
-    fn plan(proposals: Vec<Proposal>) -> Vec<Result<Vec<Step>, Vec<Problem>>> {
-        let step = || Step {
-            name: "nothing".to_owned(),
-            phase: Phase::Start,
-            summary: "Do nothing".to_owned(),
-            payload: "null".to_owned(),
-            idempotent: true,
-            locks: Vec::new(),
-            timeout_ms: None,
-        };
-        proposals.iter().map(|_| Ok(vec![step()])).collect()
-    }
-}
-
-impl deployment::Guest for Idle {
-    fn apply(_instance: Instance, _step: Step) -> Result<Outcome, Failure> {
-        log::emit(Level::Debug, "nothing was done");
-        Ok(Outcome::Changed(report()))
-    }
-
-    fn poll(_instance: Instance, _step: Step, _token: String) -> Result<Outcome, Failure> {
-        Ok(Outcome::Changed(report()))
-    }
-
-    fn probe(_instance: Instance, _step: Step) -> Result<Verdict, Failure> {
-        Ok(Verdict::Done)
-    }
-
-    fn inspect(_instance: Instance) -> Result<Report, Failure> {
-        Ok(report())
-    }
-}
-
-fn report() -> Report {
-    Report { summary: "nothing".to_owned(), resources: Vec::new() }
+launchway_sdk::plugin! {
+    name: "idle",
+    summary: "Does nothing.",
+    capabilities: [],
+    kinds: { "nothing" => Nothing },
 }
