@@ -107,8 +107,8 @@ pub struct PlannedStep {
     pub phase: Phase,
     /// Imperative, for people.
     pub summary: String,
-    /// The plugin's own, handed back when the step runs.
-    pub payload: Value,
+    /// The plugin's own, handed back when the step runs. Often the instance's properties: then they are shared.
+    pub payload: Arc<Value>,
     pub idempotent: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<String>,

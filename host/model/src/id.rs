@@ -2,11 +2,12 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::io::{self, BufWriter};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
 use crate::{Pause, Size, VersionRange, login};
@@ -85,8 +86,8 @@ pub(crate) const FORMATS: &[(&str, FormatCheck)] = &[
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident, $what:literal, $format:literal) => {
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        #[serde(try_from = "String", into = "String")]
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[serde(try_from = "String")]
         pub struct $name(Arc<str>);
 
         impl $name {
@@ -138,6 +139,12 @@ macro_rules! name {
         impl From<$name> for String {
             fn from(name: $name) -> String {
                 name.0.as_ref().to_owned()
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
             }
         }
 
@@ -195,8 +202,8 @@ name!(
 );
 
 /// `plugin/kind`, such as `ssh/archive`.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Deserialize)]
+#[serde(try_from = "String")]
 pub struct KindRef {
     pub plugin: PluginName,
     pub kind: Arc<str>,
@@ -223,9 +230,9 @@ impl TryFrom<String> for KindRef {
     }
 }
 
-impl From<KindRef> for String {
-    fn from(kind: KindRef) -> String {
-        kind.to_string()
+impl Serialize for KindRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -261,14 +268,25 @@ impl fmt::Display for InstanceId {
 }
 
 /// The SHA-256 of some bytes; as text `sha256:` and 64 hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Digest([u8; 32]);
 
 impl Digest {
     /// Returns the digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
+    }
+
+    /// Returns the digest of a value's compact JSON, which is never in memory as a whole.
+    ///
+    /// # Errors
+    /// The value can't be written as JSON, such as a map whose keys are no text.
+    pub fn of_json(value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        let mut out = BufWriter::with_capacity(HASHED_AT_ONCE, Hasher(Sha256::new()));
+        serde_json::to_writer(&mut out, value)?;
+        let hasher = out.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
+        Ok(Self(hasher.0.finalize().into()))
     }
 
     /// Takes over a digest computed elsewhere, as over a stream.
@@ -284,6 +302,22 @@ impl Digest {
     /// Returns the first 8 hex digits, for people and for folder names.
     pub fn short(&self) -> String {
         hex_digits(&self.0[..4])
+    }
+}
+
+/// How many bytes of JSON are gathered before they are hashed.
+const HASHED_AT_ONCE: usize = 64 * 1024;
+
+struct Hasher(Sha256);
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -327,9 +361,9 @@ impl TryFrom<String> for Digest {
     }
 }
 
-impl From<Digest> for String {
-    fn from(digest: Digest) -> String {
-        digest.to_string()
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

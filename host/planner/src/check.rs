@@ -271,8 +271,8 @@ impl Checker<'_> {
         kind.schema.apply_defaults(&mut properties);
         let problems = kind.schema.check(&properties);
         if problems.is_empty() && whole && unknown.is_empty() {
-            match self.kinds.plugins().validate(kind_ref, &properties) {
-                Ok(problems) => problems.into_iter().for_each(|problem| self.problem(problem, origin)),
+            match self.kinds.plugins().validate(kind_ref, std::slice::from_ref(&properties)) {
+                Ok(found) => found.into_iter().flatten().for_each(|problem| self.problem(problem, origin)),
                 Err(error) => {
                     self.findings.push(Diagnostic::error("plugin", error.to_string()).at(origin.span(""), ""));
                 }

@@ -12,8 +12,8 @@ pub trait Plugins {
     /// Returns all kinds, for suggestions.
     fn kinds(&self) -> Vec<KindRef>;
     fn digest(&self, plugin: &PluginName) -> Option<Digest>;
-    /// Returns what the plugin itself finds wrong in properties that satisfy the schema.
-    fn validate(&self, kind: &KindRef, properties: &Value) -> Result<Vec<Problem>, PluginError>;
+    /// Returns what the plugin itself finds wrong in properties that satisfy the schema: one answer for each, in order.
+    fn validate(&self, kind: &KindRef, properties: &[Value]) -> Result<Vec<Vec<Problem>>, PluginError>;
     /// Returns one answer per proposal, in order.
     fn plan(&self, plugin: &PluginName, proposals: &[Proposal]) -> Result<Vec<PlanAnswer>, PluginError>;
 }

@@ -180,7 +180,7 @@ fn warn_of_needs(
 /// Returns the digest of a plan's canonical JSON.
 pub fn plan_digest(plan: &Plan) -> Digest {
     // Maps with text keys and numbers: nothing in a plan that JSON can't hold.
-    Digest::of(&serde_json::to_vec(plan).expect("a plan is representable as JSON"))
+    Digest::of_json(plan).expect("a plan is representable as JSON")
 }
 
 fn check_restriction(input: &PlanInput<'_>) -> Result<(), PlanError> {

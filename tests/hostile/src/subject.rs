@@ -54,7 +54,8 @@ impl Subject {
 
     pub async fn validate(&self, deed: &str) -> Result<Vec<Problem>, PluginFault> {
         let kind = "hostile/any".parse().expect("a kind");
-        self.plugins.validate(&kind, &json!({ "do": deed })).await
+        let found = self.plugins.validate(&kind, &[json!({ "do": deed })]).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Plans one instance.
@@ -149,7 +150,7 @@ pub fn step() -> PlannedStep {
         name: "one".into(),
         phase: Phase::Start,
         summary: "Misbehave".to_owned(),
-        payload: json!({}),
+        payload: std::sync::Arc::new(json!({})),
         idempotent: true,
         locks: Vec::new(),
         timeout_ms: None,

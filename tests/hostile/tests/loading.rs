@@ -229,7 +229,7 @@ async fn with_little_address_space() {
     let embedded = first_party(&Guest::default().component()).expect("a single call needs less");
     let plugins = PluginSet::load(&[embedded], &[], PluginOptions::default()).expect("it is embedded");
     let kind = "hostile/any".parse().expect("a kind");
-    let Err(PluginFault::Engine(error)) = plugins.validate(&kind, &serde_json::json!({})).await else {
+    let Err(PluginFault::Engine(error)) = plugins.validate(&kind, &[serde_json::json!({})]).await else {
         panic!("there is room for 256 guests")
     };
     assert!(matches!(error, EngineError::AddressSpace { .. }), "{error}");

@@ -224,12 +224,12 @@ async fn batches_keep_the_order() {
 #[tokio::test]
 async fn payloads_come_through() {
     let steps = subject().plan("nothing").await.expect("an answer").expect("a plan");
-    assert_eq!(steps[0].payload, serde_json::json!({ "kept": [1, 2] }));
+    assert_eq!(*steps[0].payload, serde_json::json!({ "kept": [1, 2] }));
 }
 
 #[tokio::test]
 async fn unknown_plugins_are_said_so() {
     let kind = "nobody/nothing".parse().expect("a kind");
-    let answer = subject().plugins.validate(&kind, &serde_json::json!({})).await;
+    let answer = subject().plugins.validate(&kind, &[serde_json::json!({})]).await;
     assert_eq!(answer, Err(PluginFault::Unknown));
 }

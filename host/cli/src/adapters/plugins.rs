@@ -27,7 +27,7 @@ impl Plugins for PlanningPlugins<'_> {
         self.set.digest(plugin)
     }
 
-    fn validate(&self, kind: &KindRef, properties: &Value) -> Result<Vec<Problem>, PluginError> {
+    fn validate(&self, kind: &KindRef, properties: &[Value]) -> Result<Vec<Vec<Problem>>, PluginError> {
         let answer = self.runtime.block_on(self.set.validate(kind, properties));
         answer.map_err(|fault| error(&kind.plugin, &fault))
     }

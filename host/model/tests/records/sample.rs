@@ -103,7 +103,7 @@ pub(crate) fn plan() -> Plan {
             name: name.into(),
             phase,
             summary: format!("Do {name}"),
-            payload: json!([1, { "a": null }]),
+            payload: Arc::new(json!([1, { "a": null }])),
             idempotent: true,
             locks: vec!["apt".to_owned()],
             timeout_ms: Some(1000),

@@ -10,7 +10,7 @@ use launchway_model::{ActionSpec, Around, Diagnostic, InstanceId, InstanceSpec};
 use super::edges::{config_edges, on_rollback, run_rule};
 use super::files::Collector;
 use super::findings::Findings;
-use super::properties::{Maker, Ready};
+use super::properties::{Maker, Ready, Wanted};
 use super::resolve::{Resolver, Scope};
 use super::world::{Layer, Placed, World, entry};
 use crate::inputs::Files;
@@ -43,15 +43,12 @@ pub(super) fn assemble(
 
 fn properties(resolver: &Resolver<'_>, kinds: &Kinds<'_>, placed: &Placed<'_>) -> Vec<Option<Ready>> {
     let Some(kind) = &placed.kind else { return vec![None; placed.targets.len()] };
-    let mut maker = maker(resolver, kinds, placed, kind);
-    placed
-        .targets
-        .iter()
-        .zip(&placed.variant_of)
-        .map(|(target, variant)| {
-            maker.make(*variant, &placed.variants[*variant], Scope { target: *target, component: placed.name })
-        })
-        .collect()
+    let wanted = placed.targets.iter().zip(&placed.variant_of).map(|(target, variant)| Wanted {
+        variant: *variant,
+        layer: &placed.variants[*variant],
+        scope: Scope { target: *target, component: placed.name },
+    });
+    maker(resolver, kinds, placed, kind).make(wanted)
 }
 
 fn maker<'a>(
@@ -62,7 +59,7 @@ fn maker<'a>(
 ) -> Maker<'a> {
     let with = format!("{}/with", placed.base);
     let document = &resolver.world.application.document;
-    Maker::new(resolver, kinds.plugins(), (&placed.component.kind, kind), document, with)
+    Maker { resolver, plugins: kinds.plugins(), kind_ref: &placed.component.kind, kind, document, with }
 }
 
 fn component(
@@ -78,7 +75,7 @@ fn component(
     let edges = Arc::new(config_edges(resolver.world, placed));
     let places = maker(resolver, kinds, placed, kind);
     let written = WrittenActions::of(resolver.world, kinds, placed, resolver.findings);
-    let mut actions = ActionMakers::new(&written, resolver, kinds);
+    let actions = ActionMakers::new(&written, resolver, kinds, placed);
     for (at, target) in placed.targets.iter().enumerate() {
         let scope = Scope { target: *target, component: placed.name };
         let layer = &placed.variants[placed.variant_of[at]];
@@ -86,7 +83,7 @@ fn component(
             let attached = collector.attach(kind.schema.sources(), ready, scope, all, |at| places.place(at, layer))?;
             Some((ready, attached))
         });
-        let made = actions.make(resolver, collector, scope, all);
+        let made = actions.make(at, resolver, collector, scope, all);
         let (Some((ready, attached)), Some((verify, around))) = (attached, made) else { continue };
         instances.push(InstanceSpec {
             id: InstanceId { component: placed.name.clone(), target: resolver.world.targets[*target].name.clone() },
@@ -108,6 +105,8 @@ fn component(
 struct ActionMaker<'a> {
     maker: Maker<'a>,
     layer: Layer<'a>,
+    /// For each of the component's targets.
+    ready: Vec<Option<Ready>>,
 }
 
 impl<'a> ActionMaker<'a> {
@@ -118,6 +117,7 @@ impl<'a> ActionMaker<'a> {
         base: &str,
         action: &'a ActionUse,
         kind: &'a Kind<'a>,
+        placed: &Placed<'_>,
     ) -> Self {
         let with = format!("{base}/with");
         let document = &resolver.world.application.document;
@@ -125,23 +125,27 @@ impl<'a> ActionMaker<'a> {
         for (name, value) in action.with.as_object().into_iter().flatten() {
             layer.insert(name, entry(value, document, pointer::join(&with, name), resolver.findings));
         }
-        let maker = Maker::new(resolver, kinds.plugins(), (&action.kind, kind), document, with);
-        Self { maker, layer }
+        let maker = Maker { resolver, plugins: kinds.plugins(), kind_ref: &action.kind, kind, document, with };
+        let scope = |target: &usize| Scope { target: *target, component: placed.name };
+        let wanted = placed.targets.iter().map(|target| Wanted { variant: 0, layer: &layer, scope: scope(target) });
+        let ready = maker.make(wanted);
+        Self { maker, layer, ready }
     }
 
+    /// Makes it for the component's target with this number.
     fn make(
-        &mut self,
+        &self,
+        number: usize,
         collector: &mut Collector<'_>,
         scope: Scope<'_>,
         all: &[Vec<Option<Ready>>],
     ) -> Option<ActionSpec> {
-        let ready = self.maker.make(0, &self.layer, scope)?;
-        let Self { maker, layer } = self;
-        let attached =
-            collector.attach(maker.kind.schema.sources(), &ready, scope, all, |at| maker.place(at, layer))?;
+        let Self { maker, layer, ready } = self;
+        let ready = ready[number].as_ref()?;
+        let attached = collector.attach(maker.kind.schema.sources(), ready, scope, all, |at| maker.place(at, layer))?;
         Some(ActionSpec {
             kind: maker.kind_ref.clone(),
-            properties: ready.properties,
+            properties: ready.properties.clone(),
             artifacts: attached.artifacts,
             secrets: attached.secrets.into_iter().collect(),
         })
@@ -161,8 +165,13 @@ impl<'a, 'k> Written<'a, 'k> {
     }
 
     /// Returns what makes it; none without a kind, which is reported already.
-    fn maker<'b>(&'b self, resolver: &'b Resolver<'b>, kinds: &'b Kinds<'_>) -> Option<ActionMaker<'b>> {
-        Some(ActionMaker::new(resolver, kinds, &self.base, self.action, self.kind.as_deref()?))
+    fn maker<'b>(
+        &'b self,
+        resolver: &'b Resolver<'b>,
+        kinds: &'b Kinds<'_>,
+        placed: &Placed<'_>,
+    ) -> Option<ActionMaker<'b>> {
+        Some(ActionMaker::new(resolver, kinds, &self.base, self.action, self.kind.as_deref()?, placed))
     }
 }
 
@@ -220,20 +229,28 @@ struct ActionMakers<'a> {
 }
 
 impl<'a> ActionMakers<'a> {
-    fn new(written: &'a WrittenActions<'a, '_>, resolver: &'a Resolver<'a>, kinds: &'a Kinds<'_>) -> Self {
-        let verify = written.verify.iter().map(|written| written.maker(resolver, kinds)).collect();
+    fn new(
+        written: &'a WrittenActions<'a, '_>,
+        resolver: &'a Resolver<'a>,
+        kinds: &'a Kinds<'_>,
+        placed: &Placed<'_>,
+    ) -> Self {
+        let maker = |written: &'a Written<'a, '_>| written.maker(resolver, kinds, placed);
+        let verify = written.verify.iter().map(maker).collect();
         let around = written.around.iter().map(|WrittenAround { used, targets, before, after }| AroundMakers {
             used,
             targets,
-            before: before.as_ref().map(|written| written.maker(resolver, kinds)),
-            after: after.as_ref().map(|written| written.maker(resolver, kinds)),
+            before: before.as_ref().map(maker),
+            after: after.as_ref().map(maker),
         });
         Self { verify, around: around.collect() }
     }
 
-    /// Returns the actions for one target; none if something is wrong in one of them, which is then reported.
+    /// Returns the actions for the component's target with this number; none if something is wrong in one of them, which
+    /// is then reported.
     fn make(
-        &mut self,
+        &self,
+        number: usize,
         resolver: &Resolver<'_>,
         collector: &mut Collector<'_>,
         scope: Scope<'_>,
@@ -241,14 +258,14 @@ impl<'a> ActionMakers<'a> {
     ) -> Option<(Vec<ActionSpec>, Vec<Around>)> {
         let verify: Vec<Option<ActionSpec>> = self
             .verify
-            .iter_mut()
-            .map(|maker| maker.as_mut().and_then(|maker| maker.make(collector, scope, all)))
+            .iter()
+            .map(|maker| maker.as_ref().and_then(|maker| maker.make(number, collector, scope, all)))
             .collect();
         let mut complete = true;
         let mut around = Vec::new();
-        for AroundMakers { used, targets, before, after } in &mut self.around {
-            let mut make = |maker: &mut Option<Option<ActionMaker<'a>>>| {
-                let made = maker.as_mut()?.as_mut().and_then(|maker| maker.make(collector, scope, all));
+        for AroundMakers { used, targets, before, after } in &self.around {
+            let mut make = |maker: &Option<Option<ActionMaker<'a>>>| {
+                let made = maker.as_ref()?.as_ref().and_then(|maker| maker.make(number, collector, scope, all));
                 complete &= made.is_some();
                 made
             };

@@ -1,5 +1,6 @@
 //! Properties made ready for a plugin: filled in, coerced, completed and checked, once per distinct set of them.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub(super) struct Ready {
     pub(super) secrets: BTreeSet<SecretName>,
 }
 
-/// Makes the properties of one component or action ready, for one target after the other.
+/// Makes the properties of one component or action ready, for all its targets.
 pub(super) struct Maker<'a> {
     pub(super) resolver: &'a Resolver<'a>,
     pub(super) plugins: &'a dyn Plugins,
@@ -30,52 +31,52 @@ pub(super) struct Maker<'a> {
     /// Where to point to for what is missing.
     pub(super) document: &'a Document,
     pub(super) with: String,
-    /// By variant: what is the same on all targets.
-    shared: HashMap<usize, Option<Ready>>,
-    /// By the properties before they were completed; none of those that are wrong.
-    seen: HashMap<Value, Option<Ready>>,
-    seen_parts: HashSet<Value>,
+}
+
+/// For which target properties are wanted, and how they are written there.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'w> {
+    pub(super) variant: usize,
+    pub(super) layer: &'w Layer<'w>,
+    pub(super) scope: Scope<'w>,
+}
+
+/// The different sets of properties met, each in the order of its first target.
+#[derive(Default)]
+struct Distinct<'w> {
+    /// By the properties before they were completed.
+    known: HashMap<Value, usize>,
+    sets: Vec<(Value, &'w Layer<'w>)>,
 }
 
 impl<'a> Maker<'a> {
-    pub(super) fn new(
-        resolver: &'a Resolver<'a>,
-        plugins: &'a dyn Plugins,
-        (kind_ref, kind): (&'a KindRef, &'a Kind<'a>),
-        document: &'a Document,
-        with: String,
-    ) -> Self {
-        Self {
-            resolver,
-            plugins,
-            kind_ref,
-            kind,
-            document,
-            with,
-            shared: HashMap::new(),
-            seen: HashMap::new(),
-            seen_parts: HashSet::new(),
+    /// Returns the properties for each target; none if something is wrong, which is then reported.
+    pub(super) fn make<'w>(&self, wanted: impl Iterator<Item = Wanted<'w>>) -> Vec<Option<Ready>> {
+        // By variant: what is the same on all targets.
+        let mut shared: HashMap<usize, Option<usize>> = HashMap::new();
+        let mut distinct = Distinct::default();
+        let mut parts = HashSet::new();
+        let mut places = Vec::with_capacity(wanted.size_hint().0);
+        for Wanted { variant, layer, scope } in wanted {
+            if let Some(place) = shared.get(&variant) {
+                places.push(*place);
+                continue;
+            }
+            self.resolver.target_matters.set(false);
+            let place = match self.fill(layer, scope) {
+                (filled, true) => Some(self.take(filled, layer, &mut distinct)),
+                (filled, false) => {
+                    self.check_part(filled, layer, &mut parts);
+                    None
+                }
+            };
+            if !self.resolver.target_matters.get() {
+                shared.insert(variant, place);
+            }
+            places.push(place);
         }
-    }
-
-    /// Returns the properties for a target; none if something is wrong, which is then reported.
-    pub(super) fn make(&mut self, variant: usize, layer: &Layer<'_>, scope: Scope<'_>) -> Option<Ready> {
-        if let Some(ready) = self.shared.get(&variant) {
-            return ready.clone();
-        }
-        self.resolver.target_matters.set(false);
-        let (filled, complete) = self.fill(layer, scope);
-        let shared = !self.resolver.target_matters.get();
-        let ready = if complete {
-            self.finish(filled, layer)
-        } else {
-            self.check_part(filled, layer);
-            None
-        };
-        if shared {
-            self.shared.insert(variant, ready.clone());
-        }
-        ready
+        let ready = self.check(distinct.sets);
+        places.into_iter().map(|place| ready[place?].clone()).collect()
     }
 
     /// Returns the properties that could be filled in, and whether these are all.
@@ -92,8 +93,8 @@ impl<'a> Maker<'a> {
     }
 
     /// Reports what is wrong with the properties there are, though others could not be filled in.
-    fn check_part(&mut self, mut properties: Value, layer: &Layer<'_>) {
-        if self.seen_parts.insert(properties.clone()) {
+    fn check_part(&self, mut properties: Value, layer: &Layer<'_>, seen: &mut HashSet<Value>) {
+        if seen.insert(properties.clone()) {
             self.kind.schema.coerce(&mut properties);
             for problem in self.kind.schema.check(&properties) {
                 if !problem.at.is_empty() {
@@ -103,29 +104,51 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn finish(&mut self, filled: Value, layer: &Layer<'_>) -> Option<Ready> {
-        if let Some(ready) = self.seen.get(&filled) {
-            return ready.clone();
-        }
-        let ready = self.check(filled.clone(), layer);
-        self.seen.insert(filled, ready.clone());
-        ready
-    }
-
-    fn check(&self, mut properties: Value, layer: &Layer<'_>) -> Option<Ready> {
-        let schema = &self.kind.schema;
-        schema.coerce(&mut properties);
-        schema.apply_defaults(&mut properties);
-        let mut problems = schema.check(&properties);
-        if problems.is_empty() {
-            match self.plugins.validate(self.kind_ref, &properties) {
-                Ok(found) => problems = found,
-                Err(error) => {
-                    self.resolver.findings.push(plugin_fault(&error).at(self.document.place(&self.with), ""));
-                    return None;
-                }
+    /// Completes properties, if they are new, and returns their place.
+    fn take<'w>(&self, filled: Value, layer: &'w Layer<'w>, distinct: &mut Distinct<'w>) -> usize {
+        let next = distinct.sets.len();
+        match distinct.known.entry(filled) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let mut properties = new.key().clone();
+                new.insert(next);
+                self.kind.schema.coerce(&mut properties);
+                self.kind.schema.apply_defaults(&mut properties);
+                distinct.sets.push((properties, layer));
+                next
             }
         }
+    }
+
+    /// Checks complete properties: by the schema, and those that satisfy it by the plugin.
+    fn check(&self, sets: Vec<(Value, &Layer<'_>)>) -> Vec<Option<Ready>> {
+        let mut problems: Vec<Vec<Problem>> =
+            sets.iter().map(|(properties, _)| self.kind.schema.check(properties)).collect();
+        let good: Vec<usize> = (0..sets.len()).filter(|at| problems[*at].is_empty()).collect();
+        let (sets, layers): (Vec<Value>, Vec<&Layer<'_>>) = sets.into_iter().unzip();
+        let found = match good.len() == sets.len() {
+            true => self.plugins.validate(self.kind_ref, &sets),
+            false => {
+                let good: Vec<Value> = good.iter().map(|at| sets[*at].clone()).collect();
+                self.plugins.validate(self.kind_ref, &good)
+            }
+        };
+        match found {
+            Ok(found) => {
+                for (at, found) in good.into_iter().zip(found) {
+                    problems[at] = found;
+                }
+            }
+            Err(error) => {
+                self.resolver.findings.push(plugin_fault(&error).at(self.document.place(&self.with), ""));
+                return vec![None; sets.len()];
+            }
+        }
+        let checked = sets.into_iter().zip(layers).zip(problems);
+        checked.map(|((properties, layer), problems)| self.ready(properties, layer, problems)).collect()
+    }
+
+    fn ready(&self, properties: Value, layer: &Layer<'_>, problems: Vec<Problem>) -> Option<Ready> {
         if problems.is_empty() {
             let mut names = BTreeSet::new();
             secrets::collect(&properties, &mut names);

@@ -49,12 +49,15 @@ impl Plugins for TestPlugins {
         (plugin.as_str() == "t").then_some(self.digest)
     }
 
-    fn validate(&self, _: &KindRef, properties: &Value) -> Result<Vec<Problem>, PluginError> {
-        self.validated.set(self.validated.get() + 1);
-        let forbidden = properties.get("text").and_then(Value::as_str) == Some("forbidden");
-        let message = "this text is forbidden".to_owned();
-        let problem = Problem { at: "/text".to_owned(), on_key: false, message, hint: None };
-        Ok(forbidden.then_some(problem).into_iter().collect())
+    fn validate(&self, _: &KindRef, properties: &[Value]) -> Result<Vec<Vec<Problem>>, PluginError> {
+        self.validated.set(self.validated.get() + properties.len());
+        let problems = |properties: &Value| {
+            let forbidden = properties.get("text").and_then(Value::as_str) == Some("forbidden");
+            let message = "this text is forbidden".to_owned();
+            let problem = Problem { at: "/text".to_owned(), on_key: false, message, hint: None };
+            forbidden.then_some(problem).into_iter().collect()
+        };
+        Ok(properties.iter().map(problems).collect())
     }
 
     fn plan(&self, plugin: &PluginName, proposals: &[Proposal]) -> Result<Vec<PlanAnswer>, PluginError> {
@@ -116,7 +119,7 @@ fn step(name: &str, phase: Phase) -> PlannedStep {
         name: Arc::from(name),
         phase,
         summary: format!("Do {name}"),
-        payload: Value::Null,
+        payload: Arc::new(Value::Null),
         idempotent: true,
         locks: vec![],
         timeout_ms: None,

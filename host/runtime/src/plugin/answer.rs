@@ -112,25 +112,32 @@ pub(crate) fn problems(problems: Vec<types::Problem>) -> Vec<Problem> {
         .collect()
 }
 
+/// The properties that a proposal is about, as the host has them and as the guest got them.
+pub(crate) struct Asked<'a> {
+    pub(crate) properties: &'a Arc<Value>,
+    pub(crate) text: &'a str,
+}
+
 /// Checks the answers to a batch of proposals.
 pub(crate) fn plans(
-    asked: usize,
+    asked: &[Asked<'_>],
     answers: Vec<Result<Vec<planning::Step>, Vec<types::Problem>>>,
 ) -> Result<Vec<PlanAnswer>, String> {
-    if answers.len() != asked {
-        return Err(format!("it gave {} answers to {asked} proposals", answers.len()));
+    if answers.len() != asked.len() {
+        return Err(format!("it gave {} answers to {} proposals", answers.len(), asked.len()));
     }
-    answers
-        .into_iter()
-        .map(|answer| match answer {
-            Ok(guest) => Ok(Ok(steps(guest)?)),
+    asked
+        .iter()
+        .zip(answers)
+        .map(|(asked, answer)| match answer {
+            Ok(guest) => Ok(Ok(steps(asked, guest)?)),
             Err(found) if found.is_empty() => Err("it refuses without saying why".to_owned()),
             Err(found) => Ok(Err(problems(found))),
         })
         .collect()
 }
 
-fn steps(steps: Vec<planning::Step>) -> Result<Vec<PlannedStep>, String> {
+fn steps(asked: &Asked<'_>, steps: Vec<planning::Step>) -> Result<Vec<PlannedStep>, String> {
     if steps.len() > STEPS {
         return Err(format!("it planned {} steps for one instance, and {STEPS} are allowed", steps.len()));
     }
@@ -138,7 +145,7 @@ fn steps(steps: Vec<planning::Step>) -> Result<Vec<PlannedStep>, String> {
     steps
         .into_iter()
         .map(|guest| {
-            let step = step(guest)?;
+            let step = step(asked, guest)?;
             if !names.insert(step.name.clone()) {
                 return Err(format!("it planned two steps `{}`", step.name));
             }
@@ -147,7 +154,7 @@ fn steps(steps: Vec<planning::Step>) -> Result<Vec<PlannedStep>, String> {
         .collect()
 }
 
-fn step(step: planning::Step) -> Result<PlannedStep, String> {
+fn step(asked: &Asked<'_>, step: planning::Step) -> Result<PlannedStep, String> {
     let shown = line(&step.name, NAME);
     let misnamed = step.name.is_empty()
         || step.name.len() > NAME
@@ -163,8 +170,12 @@ fn step(step: planning::Step) -> Result<PlannedStep, String> {
             step.payload.len()
         ));
     }
-    let payload = serde_json::from_str(&step.payload)
-        .map_err(|error| format!("the payload of step `{shown}` is no JSON: {error}"))?;
+    let payload = if step.payload == asked.text {
+        asked.properties.clone()
+    } else {
+        let payload = serde_json::from_str(&step.payload);
+        Arc::new(payload.map_err(|error| format!("the payload of step `{shown}` is no JSON: {error}"))?)
+    };
     if step.locks.len() > LOCKS || step.locks.iter().any(|lock| lock.is_empty() || lock.len() > NAME) {
         return Err(format!("the locks of step `{shown}` are not acceptable"));
     }

@@ -1,10 +1,9 @@
 //! The calls of a plugin set: planning in batches, and acting one step at a time.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use launchway_model::{ApplicationName, KindRef, PluginName, Problem, Proposal, StepReport};
+use launchway_model::{ApplicationName, Change, KindRef, PluginName, Problem, Proposal, StepReport};
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -19,21 +18,23 @@ use super::{
 };
 use crate::{Effects, StepSink};
 
-/// How much goes into one call of `plan`: an instance costs less the more share it, and a call must fit a guest's memory.
+/// How much goes into one instance: it costs less the more share it, and a call of `plan` must fit a guest's memory.
 const BATCH: usize = 512;
 const BATCH_BYTES: usize = 2 << 20;
 /// What the steps of a batch may take, in bytes; the guest's memory bounds them too.
 const PLAN_BYTES: usize = 64 << 20;
 
 impl PluginSet {
-    /// Returns what the plugin itself finds wrong in properties that satisfy the schema.
-    pub async fn validate(&self, kind: &KindRef, properties: &Value) -> Result<Vec<Problem>, PluginFault> {
-        let (name, properties) = (kind.kind.to_string(), properties.to_string());
-        let question: Question<Vec<types::Problem>> = Box::new(move |plugin, store| {
-            Box::pin(async move { plugin.launchway_plugin_planning().call_validate(store, &name, &properties).await })
-        });
-        let found = self.inner.ask_planning(&kind.plugin, Activity::Validating, question).await?;
-        Ok(answer::problems(found))
+    /// Returns what the plugin itself finds wrong in properties that satisfy the schema: one answer for each, in order.
+    ///
+    /// All of a batch are asked of one instance of the plugin: it is pure, and has nobody's secrets.
+    pub async fn validate(&self, kind: &KindRef, properties: &[Value]) -> Result<Vec<Vec<Problem>>, PluginFault> {
+        in_batches(properties.len(), |start| {
+            let (texts, end) = fitting(properties.len(), start, |at| properties[at].to_string(), String::len);
+            let (inner, kind) = (self.inner.clone(), kind.clone());
+            (async move { inner.validate_batch(&kind, texts).await }, end)
+        })
+        .await
     }
 
     /// Returns one answer per proposal, in order. Batches are planned in parallel where the runtime allows it.
@@ -43,27 +44,15 @@ impl PluginSet {
         application: &ApplicationName,
         proposals: &[Proposal],
     ) -> Result<Vec<PlanAnswer>, PluginFault> {
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let mut running: JoinSet<Result<_, PluginFault>> = JoinSet::new();
-        let mut done: Vec<(usize, Vec<PlanAnswer>)> = Vec::new();
-        let mut next = 0;
-        while next < proposals.len() || !running.is_empty() {
-            if next < proposals.len() && running.len() < workers {
-                let (guests, range) = batch(application, proposals, next);
-                next = range.end;
-                let (inner, plugin) = (self.inner.clone(), plugin.clone());
-                running.spawn(async move { Ok((range.start, inner.plan_batch(&plugin, guests).await?)) });
-                continue;
-            }
-            match running.join_next().await {
-                Some(Ok(answers)) => done.push(answers?),
-                // Dropping the set ends the others.
-                Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
-                None => {}
-            }
-        }
-        done.sort_unstable_by_key(|(start, _)| *start);
-        Ok(done.into_iter().flat_map(|(_, answers)| answers).collect())
+        in_batches(proposals.len(), |start| {
+            let guest = |at: usize| convert::proposal_to_guest(application, &proposals[at]);
+            let (guests, end) = fitting(proposals.len(), start, guest, size);
+            let properties =
+                proposals[start..end].iter().map(|proposal| properties(&proposal.change).clone()).collect();
+            let (inner, plugin) = (self.inner.clone(), plugin.clone());
+            (async move { inner.plan_batch(&plugin, guests, properties).await }, end)
+        })
+        .await
     }
 
     /// Carries a step out.
@@ -156,19 +145,41 @@ impl PluginSet {
 }
 
 impl Inner {
+    async fn validate_batch(&self, kind: &KindRef, properties: Vec<String>) -> Result<Vec<Vec<Problem>>, PluginFault> {
+        let name = kind.kind.to_string();
+        let question: Question<Vec<Vec<types::Problem>>> = Box::new(move |plugin, store| {
+            Box::pin(async move {
+                let mut found = Vec::with_capacity(properties.len());
+                for properties in &properties {
+                    let planning = plugin.launchway_plugin_planning();
+                    found.push(planning.call_validate(&mut *store, &name, properties).await?);
+                }
+                Ok(found)
+            })
+        });
+        let found = self.ask_planning(&kind.plugin, Activity::Validating, question).await?;
+        Ok(found.into_iter().map(answer::problems).collect())
+    }
+
     async fn plan_batch(
         &self,
         plugin: &PluginName,
         proposals: Vec<planning::Proposal>,
+        properties: Vec<Arc<Value>>,
     ) -> Result<Vec<PlanAnswer>, PluginFault> {
-        let asked = proposals.len();
         let at = Activity::Planning;
-        let question: Question<Vec<Result<Vec<planning::Step>, Vec<types::Problem>>>> =
-            Box::new(move |plugin, store| {
-                Box::pin(async move { plugin.launchway_plugin_planning().call_plan(store, &proposals).await })
-            });
-        let answers = self.ask_planning(plugin, at, question).await?;
-        answer::plans(asked, answers).map_err(|why| PluginFault::BadAnswer { at, why })
+        type Answers = Vec<Result<Vec<planning::Step>, Vec<types::Problem>>>;
+        let question: Question<(Vec<planning::Proposal>, Answers)> = Box::new(move |plugin, store| {
+            Box::pin(async move {
+                let answers = plugin.launchway_plugin_planning().call_plan(store, &proposals).await?;
+                Ok((proposals, answers))
+            })
+        });
+        let (proposals, answers) = self.ask_planning(plugin, at, question).await?;
+        let guests = proposals.iter().map(|proposal| subject(&proposal.change).properties.as_str());
+        let asked: Vec<_> =
+            properties.iter().zip(guests).map(|(properties, text)| answer::Asked { properties, text }).collect();
+        answer::plans(&asked, answers).map_err(|why| PluginFault::BadAnswer { at, why })
     }
 
     async fn ask_planning<T: Send + 'static>(
@@ -235,24 +246,75 @@ impl ActingCall {
     }
 }
 
-/// Returns the proposals from `start` that fit one call, and which they are.
-fn batch(
-    application: &ApplicationName,
-    proposals: &[Proposal],
+/// Asks about so many things in batches, of which `batch` begins one and says where the next one begins; returns the
+/// answers in order. As many run at once as there are processors, where the runtime allows it.
+async fn in_batches<T, Work>(count: usize, mut batch: impl FnMut(usize) -> (Work, usize)) -> Result<Vec<T>, PluginFault>
+where
+    T: Send + 'static,
+    Work: Future<Output = Result<Vec<T>, PluginFault>> + Send + 'static,
+{
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut running: JoinSet<Result<_, PluginFault>> = JoinSet::new();
+    let mut done: Vec<(usize, Vec<T>)> = Vec::new();
+    let mut next = 0;
+    while next < count || !running.is_empty() {
+        if next < count && running.len() < workers {
+            let (work, end) = batch(next);
+            let start = std::mem::replace(&mut next, end);
+            running.spawn(async move { Ok((start, work.await?)) });
+            continue;
+        }
+        match running.join_next().await {
+            Some(Ok(answers)) => done.push(answers?),
+            // Dropping the set ends the others.
+            Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
+            None => {}
+        }
+    }
+    done.sort_unstable_by_key(|(start, _)| *start);
+    Ok(done.into_iter().flat_map(|(_, answers)| answers).collect())
+}
+
+/// Makes of the things from `start` on as many as fit one call, but one at least; returns them, and which one is next.
+fn fitting<T>(
+    count: usize,
     start: usize,
-) -> (Vec<planning::Proposal>, Range<usize>) {
-    let mut guests = Vec::with_capacity(BATCH.min(proposals.len() - start));
+    mut make: impl FnMut(usize) -> T,
+    size: impl Fn(&T) -> usize,
+) -> (Vec<T>, usize) {
+    let mut made = Vec::with_capacity(BATCH.min(count - start));
     let mut bytes = 0;
-    for proposal in &proposals[start..] {
-        let guest = convert::proposal_to_guest(application, proposal);
-        bytes += size(&guest);
-        if !guests.is_empty() && (bytes > BATCH_BYTES || guests.len() == BATCH) {
+    for at in start..count {
+        let thing = make(at);
+        bytes += size(&thing);
+        if !made.is_empty() && (bytes > BATCH_BYTES || made.len() == BATCH) {
             break;
         }
-        guests.push(guest);
+        made.push(thing);
     }
-    let end = start + guests.len();
-    (guests, start..end)
+    let end = start + made.len();
+    (made, end)
+}
+
+/// Returns the properties that steps are asked for.
+fn properties(change: &Change) -> &Arc<Value> {
+    match change {
+        Change::Update { desired: spec, .. } | Change::Create(spec) | Change::Delete(spec) | Change::Refresh(spec) => {
+            &spec.properties
+        }
+        Change::Act { action, .. } => &action.properties,
+    }
+}
+
+/// Returns the instance that steps are asked for, as the guest gets it.
+fn subject(change: &planning::Change) -> &types::Instance {
+    match change {
+        planning::Change::Update(update) => &update.desired,
+        planning::Change::Create(instance)
+        | planning::Change::Delete(instance)
+        | planning::Change::Refresh(instance)
+        | planning::Change::Act(instance) => instance,
+    }
 }
 
 /// Returns about how much memory a proposal takes, in bytes.

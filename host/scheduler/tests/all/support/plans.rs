@@ -73,7 +73,7 @@ impl PlanBuilder {
                 name: at.to_string().into(),
                 phase,
                 summary: format!("do {at}"),
-                payload: serde_json::Value::Null,
+                payload: std::sync::Arc::new(serde_json::Value::Null),
                 idempotent: true,
                 locks: Vec::new(),
                 timeout_ms: None,

@@ -129,7 +129,7 @@ fn step_node(id: &InstanceId, change: ChangeIndex) -> StepNode {
             name: "do".into(),
             phase: Phase::Install,
             summary: "do it".into(),
-            payload: json!(null),
+            payload: std::sync::Arc::new(json!(null)),
             idempotent: true,
             locks: Vec::new(),
             timeout_ms: None,
