@@ -31,6 +31,11 @@ mod reporter;
 mod requirements;
 mod saved_plan;
 
+/// Plans are made of millions of small pieces: this takes a sixth off the time of the system's allocator, and far more off
+/// that of a static build's.
+#[global_allocator]
+static HEAP: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> std::process::ExitCode {
     process::main()
 }
