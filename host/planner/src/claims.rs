@@ -1,4 +1,4 @@
-//! Paths on targets and who owns them, in an order in which a tree is followed by all that is in it.
+//! Paths and units on targets and who owns them, in an order in which a tree is followed by all that is in it.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -11,10 +11,16 @@ use serde_json::Value;
 use crate::error::{PlanError, WriterInTree};
 use crate::kinds::Kinds;
 
-/// A path that an instance owns.
+/// Where systemd looks for the units of whoever runs the machine.
+const UNIT_FILES: &str = "/etc/systemd/system";
+/// What comes before a unit's name where it stands for a path: no path begins like that.
+pub(crate) const UNIT: &str = "unit:";
+
+/// A path that an instance owns, or a unit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Claim<'a> {
     pub(crate) owner: &'a InstanceId,
+    /// Of a unit [`UNIT`] and its name.
     pub(crate) path: Cow<'a, str>,
     /// With all there is in it.
     pub(crate) tree: bool,
@@ -27,8 +33,8 @@ pub(crate) fn claims<'a>(spec: &'a InstanceSpec, kinds: &Kinds<'_>) -> Result<Ve
     let Some(kind) = kinds.get(&spec.kind)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     for writes in kind.schema.writes() {
-        let Some(Value::String(path)) = spec.properties.get(&writes.property) else { continue };
-        let path = normal(path);
+        let Some(Value::String(written)) = spec.properties.get(&writes.property) else { continue };
+        let path = normal(written);
         let own = Claim { owner: &spec.id, path, tree: false, switch: None };
         match &writes.extent {
             Extent::Path => found.push(own),
@@ -42,6 +48,13 @@ pub(crate) fn claims<'a>(spec: &'a InstanceSpec, kinds: &Kinds<'_>) -> Result<Ve
                 let member = |name| Claim { path: format!("{folder}/{name}").into(), tree: true, ..own.clone() };
                 found.extend(names.iter().map(member));
                 found.push(own);
+            }
+            Extent::Unit(files) => {
+                let unit = unit(written);
+                if files.iter().any(|file| spec.properties.get(file).is_some_and(|value| !value.is_null())) {
+                    found.push(Claim { path: format!("{UNIT_FILES}/{unit}").into(), ..own.clone() });
+                }
+                found.push(Claim { path: format!("{UNIT}{unit}").into(), ..own });
             }
         }
     }
@@ -128,6 +141,27 @@ fn is_in(path: &str, folder: &str) -> bool {
 /// Returns the folders that a path lies in, outermost first, but not the root: nothing owns that.
 fn above(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at]).filter(|folder| !folder.is_empty())
+}
+
+/// Returns a unit's whole name: one without a suffix is a service.
+fn unit(name: &str) -> Cow<'_, str> {
+    const SUFFIXES: [&str; 11] = [
+        ".service",
+        ".socket",
+        ".device",
+        ".mount",
+        ".automount",
+        ".swap",
+        ".target",
+        ".path",
+        ".timer",
+        ".slice",
+        ".scope",
+    ];
+    match SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(format!("{name}.service")),
+    }
 }
 
 /// Returns a path without what makes no difference.

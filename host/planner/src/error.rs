@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use launchway_model::{Diagnostic, Diagnostics, InstanceId, KindRef, PluginName, closest};
 
+use crate::claims::UNIT;
 use crate::inputs::PluginError;
 use crate::restrict::RestrictionError;
 use crate::suggest;
@@ -32,8 +33,8 @@ pub enum PlanError {
     Restriction(#[from] RestrictionError),
     #[error("components need each other in a cycle: {}", .0.join(" → "))]
     Cycle(Vec<String>),
-    /// Two components own one path on one target.
-    #[error("{first} and {second} both write `{path}`")]
+    /// Two components own one path, or one unit, on one target.
+    #[error("{first} and {second} both {}", owning(.path))]
     TwoWriters { first: InstanceId, second: InstanceId, path: String },
     /// One owns all there is in a path, and another one writes into it.
     #[error(transparent)]
@@ -71,6 +72,9 @@ impl PlanError {
             )),
             Self::Restriction(error) => error.hint.clone(),
             Self::Cycle(_) => Some("remove one of these edges".to_owned()),
+            Self::TwoWriters { path, .. } if path.starts_with(UNIT) => Some(
+                "let one of them have it, and the other one `subscribe` to that; or give them other targets".to_owned(),
+            ),
             Self::TwoWriters { .. } => Some("give one of them another path, or other targets".to_owned()),
             Self::WriterInTree(error) => {
                 let switch = error.switch.as_ref();
@@ -111,6 +115,14 @@ impl PlanError {
             Self::PathChangesHands { .. } => "path-changes-hands",
             Self::Broken(_) => "internal",
         }
+    }
+}
+
+/// Says of somebody that a path, or a unit, is theirs.
+fn owning(path: &str) -> String {
+    match path.strip_prefix(UNIT) {
+        Some(unit) => format!("run the unit `{unit}`"),
+        None => format!("write `{path}`"),
     }
 }
 

@@ -293,6 +293,26 @@ path, or other targets"
 }
 
 #[test]
+fn one_unit_is_of_one_service() {
+    let application = "
+        a: { type: t/service, with: { unit: shop } }
+        b: { type: t/service, with: { unit: shop.service } }";
+    assert_eq!(
+        refused("a: { type: t/service, with: { unit: shop } }", application),
+        "a@t1 and b@t1 both run the unit `shop.service`; let one of them have it, and the other one `subscribe` to that; \
+         or give them other targets"
+    );
+    let file = "f: { type: t/file, with: { path: /etc/systemd/system/shop.service } }";
+    let with_file = format!("{file}\ns: {{ type: t/service, with: {{ unit: shop, file: shop.service }} }}");
+    assert_eq!(
+        refused(file, &with_file),
+        "f@t1 and s@t1 both write `/etc/systemd/system/shop.service`; give one of them another path, or other targets"
+    );
+    let two = "a: { type: t/service, with: { unit: shop.timer } }\nb: { type: t/service, with: { unit: shop } }";
+    Project::new(&format!("{two}\n{file}"), ONE).deploy(&empty_state());
+}
+
+#[test]
 fn one_path_has_one_writer() {
     assert_eq!(
         refused(

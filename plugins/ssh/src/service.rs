@@ -23,6 +23,7 @@ pub(crate) struct Properties {
     provider: Option<Provider>,
     /// systemd: the unit, such as `shop-api.service`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(extend("writes" = { "unit": ["file", "template"] })))]
     unit: Option<String>,
     /// systemd: a file of the project that becomes the unit's file in `/etc/systemd/system`.
     #[serde(skip_serializing_if = "Option::is_none")]

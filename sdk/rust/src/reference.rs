@@ -77,6 +77,7 @@ fn type_of(property: &Value) -> String {
         Some("string") if property["pattern"].as_str().is_some_and(|pattern| pattern.contains("ms|s|m")) => {
             "time".to_owned()
         }
+        Some("string") if property["writes"]["unit"].is_array() => "text".to_owned(),
         Some("string") if !matches!(property["writes"], Value::Null | Value::Bool(false)) => "path".to_owned(),
         Some("string") => "text".to_owned(),
         Some("integer") => "whole number".to_owned(),

@@ -161,6 +161,7 @@ fn a_path_says_how_much_of_it_is_owned() {
     assert_eq!(extent(json!("tree")), Some(Extent::Tree));
     assert_eq!(extent(json!({ "tree": "exact" })), Some(Extent::TreeIf("exact".into())));
     assert_eq!(extent(json!({ "below": ["a", "b"] })), Some(Extent::Below(vec!["a".to_owned(), "b".to_owned()])));
+    assert_eq!(extent(json!({ "unit": ["file"] })), Some(Extent::Unit(vec!["file".to_owned()])));
     for bad in [json!("all"), json!(1), json!({}), json!({ "tree": true }), json!({ "below": [1] }), json!(null)] {
         let error = read(bad.clone()).unwrap_err();
         assert!(matches!(error, SchemaError::Keyword { keyword: "writes", .. }), "{bad}: {error}");

@@ -25,7 +25,7 @@ impl TestPlugins {
             kind("file", Usage::Component, OnRollback::Run, file_schema()),
             kind("tree", Usage::Component, OnRollback::Run, tree_schema()),
             kind("full", Usage::Component, OnRollback::Run, open_schema()),
-            kind("service", Usage::Component, OnRollback::Run, open_schema()),
+            kind("service", Usage::Component, OnRollback::Run, service_schema()),
             kind("plain", Usage::Component, OnRollback::Run, open_schema()),
             kind("refuser", Usage::Component, OnRollback::Refuse, open_schema()),
             kind("command", Usage::Both, OnRollback::Keep, open_schema()),
@@ -128,6 +128,13 @@ fn step(name: &str, phase: Phase) -> PlannedStep {
 
 fn kind(name: &str, usage: Usage, on_rollback: OnRollback, schema: Value) -> KindInfo {
     KindInfo { name: Arc::from(name), usage, summary: String::new(), schema, run: RunRule::Changed, on_rollback }
+}
+
+fn service_schema() -> Value {
+    let mut schema = open_schema();
+    schema["properties"]["unit"] = json!({ "type": "string", "writes": { "unit": ["file"] } });
+    schema["properties"]["file"] = json!({ "type": "string" });
+    schema
 }
 
 fn open_schema() -> Value {

@@ -1,10 +1,10 @@
-//! `writes`: which paths on its target an instance owns.
+//! `writes`: which paths on its target, and which systemd units, an instance owns.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-/// A top-level property that is a path on the target, and what of it the instance owns.
+/// A top-level property that is a path on the target, or a unit's name, and what of it the instance owns.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Writes {
     pub property: String,
@@ -22,10 +22,13 @@ pub enum Extent {
     TreeIf(Arc<str>),
     /// All there is in these of its members.
     Below(Vec<String>),
+    /// The systemd unit of that name, and its file in `/etc/systemd/system` if one of these properties is given.
+    Unit(Vec<String>),
 }
 
 impl Extent {
-    pub(super) const EXPECTED: &str = "true, false, `\"tree\"`, `{\"tree\": PROPERTY}` or `{\"below\": [NAME, …]}`";
+    pub(super) const EXPECTED: &str =
+        "true, false, `\"tree\"`, `{\"tree\": PROPERTY}`, `{\"below\": [NAME, …]}` or `{\"unit\": [PROPERTY, …]}`";
 
     /// Reads a keyword's value: an error if it is none, nothing if the path belongs to nobody.
     pub(super) fn read(value: &Value) -> Result<Option<Self>, ()> {
@@ -34,9 +37,14 @@ impl Extent {
             Value::String(text) if text == "tree" => Ok(Some(Self::Tree)),
             Value::Object(members) if members.len() == 1 => {
                 let name = |value: &Value| value.as_str().filter(|name| !name.is_empty()).map(str::to_owned).ok_or(());
-                match (members.get("tree"), members.get("below").and_then(Value::as_array)) {
-                    (Some(property), _) => Ok(Some(Self::TreeIf(name(property)?.into()))),
-                    (_, Some(names)) => Ok(Some(Self::Below(names.iter().map(name).collect::<Result<_, _>>()?))),
+                let names = |key| {
+                    let names = members.get(key)?.as_array()?;
+                    Some(names.iter().map(name).collect::<Result<Vec<String>, ()>>())
+                };
+                match (members.get("tree"), names("below"), names("unit")) {
+                    (Some(property), ..) => Ok(Some(Self::TreeIf(name(property)?.into()))),
+                    (_, Some(names), _) => Ok(Some(Self::Below(names?))),
+                    (.., Some(properties)) => Ok(Some(Self::Unit(properties?))),
                     _ => Err(()),
                 }
             }
