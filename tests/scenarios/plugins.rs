@@ -85,3 +85,33 @@ fn a_saved_plan_is_refused_when_a_plugin_has_changed() {
     run(&project, &["plan", "-o", "plan"]).exits(0);
     run(&project, &["deploy", "plan", "--yes"]).exits(0);
 }
+
+#[test]
+fn what_a_plugin_deployed_outlives_its_place_in_the_project() {
+    let project = project("idle", component_of("idle"), "{ a: { type: idle/nothing } }");
+    run(&project, &["deploy", "--yes"]).exits(0);
+    run(&project, &["plugin", "list"]).exits(0).says("idle 0.1.0 (project)");
+
+    // The component goes, and the plugin with it.
+    fs::remove_file(project.path("acme.wasm")).expect("it is there");
+    project.application("application: acme\nversion: '2'\ncomponents: {}\n").expect("it can be written");
+    run(&project, &["plugin", "list"]).exits(0).says("idle (kept): the project has it no more; run 1 was the last");
+    let listed = run(&project, &["plugin", "list", "--json"]).exits(0).json().expect("it is JSON");
+    let kept = listed["plugins"].as_array().expect("a list").iter().find(|plugin| plugin["source"] == "kept");
+    assert_eq!(kept.expect("it is listed")["grant"], json!([]), "it may do no more than it could");
+    run(&project, &["status", "--refresh"]).exits(0);
+    run(&project, &["deploy", "--yes"]).exits(0).says("a@here");
+    let gone = run(&project, &["status", "--json"]).exits(0).json().expect("it is JSON");
+    assert_eq!(gone["instances"], json!([]), "{gone}");
+
+    // And comes back by it, as the run found it and as the release had it.
+    run(&project, &["rollback", "--yes"]).exits(0).says("a@here");
+    run(&project, &["undeploy", "--yes"]).exits(0).says("a@here");
+    run(&project, &["rollback", "--to", "1", "--yes"]).exits(0).says("a@here");
+
+    // A store that has lost it says so.
+    let blobs = project.path(".launchway/blobs/sha256");
+    fs::remove_dir_all(&blobs).expect("it is there");
+    fs::create_dir(&blobs).expect("it can be made");
+    run(&project, &["undeploy", "--yes"]).exits(2).says("backup");
+}

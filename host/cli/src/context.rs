@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use launchway_model::config::{Application, parse_scalar};
+use launchway_model::config::{Application, PluginSource, parse_scalar};
 use launchway_model::{ApplicationName, ApplicationState, EnvironmentName, Lineage, PluginName, Sources, Version};
 use launchway_runtime::{CachePlace, LoadError, PluginFile, PluginOptions, PluginSet};
 use launchway_store::{LeaseInfo, NEW_LINEAGE, Store, StoreError};
@@ -18,6 +18,7 @@ use crate::environment::{self, LoadedEnvironment};
 use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
 use crate::holder::now;
+use crate::kept_plugins;
 use crate::process::COMPILE_PLUGIN;
 use crate::project::{self, Project};
 
@@ -65,6 +66,18 @@ impl Context {
         plugins_of(&self.project.application.value, &self.project.dir)
     }
 
+    /// Returns the project's plugins, those of the binary, and of others that are needed those that were kept.
+    pub(crate) fn plugins_for<'a>(
+        &self,
+        store: Option<&Store>,
+        needed: impl IntoIterator<Item = &'a PluginName>,
+    ) -> Result<PluginSet> {
+        let application = &self.project.application.value;
+        let mut files = plugin_files(application, &self.project.dir);
+        files.extend(kept_plugins::missing(store, application, needed)?);
+        load_plugins(&files)
+    }
+
     /// Opens the store, creating it if need be.
     pub(crate) fn store(&self) -> Result<Store> {
         Store::open(&self.store).map_err(|error| store_error(&error))
@@ -99,7 +112,7 @@ impl Context {
 }
 
 /// Returns the store's folder: the one asked for, or the project's own.
-fn store_folder(global: &Global, project: &Path) -> PathBuf {
+pub(crate) fn store_folder(global: &Global, project: &Path) -> PathBuf {
     global.store.clone().unwrap_or_else(|| project.join(STORE))
 }
 
@@ -115,19 +128,20 @@ pub(crate) fn binary_plugins() -> Result<PluginSet> {
 
 /// Returns the plugins of the binary and those that an application names.
 pub(crate) fn plugins_of(application: &Application, folder: &Path) -> Result<PluginSet> {
-    let files: Vec<PluginFile> = application
-        .plugins
-        .iter()
-        .map(|(name, source)| PluginFile {
-            name: name.clone(),
-            path: folder.join(source.file()),
-            grant: source.grant().to_vec(),
-        })
-        .collect();
-    load_plugins(&files)
+    load_plugins(&plugin_files(application, folder))
 }
 
-fn load_plugins(files: &[PluginFile]) -> Result<PluginSet> {
+/// Returns the plugins that an application names.
+pub(crate) fn plugin_files(application: &Application, folder: &Path) -> Vec<PluginFile> {
+    let file = |(name, source): (&PluginName, &PluginSource)| PluginFile {
+        name: name.clone(),
+        path: folder.join(source.file()),
+        grant: source.grant().to_vec(),
+    };
+    application.plugins.iter().map(file).collect()
+}
+
+pub(crate) fn load_plugins(files: &[PluginFile]) -> Result<PluginSet> {
     let options = PluginOptions { compiler: compiler()?, cache: CachePlace::of_user(), ..PluginOptions::default() };
     PluginSet::load(EMBEDDED, files, options).map_err(|errors| {
         let broken = errors.iter().any(|error| matches!(error, LoadError::Engine(_)));

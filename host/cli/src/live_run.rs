@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::gates::{Gates, attend};
 use crate::holder::{holder, now};
 use crate::interrupts::Interrupts;
+use crate::kept_plugins;
 use crate::markers::{Markers, switched_off};
 use crate::next_steps::{Again, NextStep, next_steps};
 use crate::release::Manifest;
@@ -70,6 +71,7 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     let job = Job { console, gates, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
     let settings = Settings::of(&live.environment);
     let result = keep_release(store, live.release.as_ref())
+        .and_then(|()| kept_plugins::keep(store, &live.plugins, &plan, job.journal.run()))
         .and_then(|()| match console.json {
             true => console.data(&(Events::header(&plan, live.digest) + &live.preface)),
             false => Ok(()),

@@ -17,6 +17,7 @@ mod gates;
 mod holder;
 mod inspection;
 mod interrupts;
+mod kept_plugins;
 mod live_run;
 mod markers;
 mod next_steps;

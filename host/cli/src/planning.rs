@@ -19,11 +19,12 @@ use serde_json::Value;
 
 use crate::adapters::{Origin, PlanningPlugins, PlanningSecrets, ReleaseFiles};
 use crate::args::PartArgs;
-use crate::context::{Context, missing_plugins_hint, plugins_of, store_error};
+use crate::context::{Context, load_plugins, missing_plugins_hint, plugin_files, store_error};
 use crate::environment::{FOLDER, LoadedEnvironment};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
 use crate::holder::now;
+use crate::kept_plugins;
 use crate::release::Manifest;
 
 /// A plan with what belongs to it.
@@ -155,7 +156,13 @@ fn deployment(
     keep: bool,
     state: &ApplicationState,
 ) -> Result<Ready> {
-    let plugins = plugins_of(&source.application.value, &context.project.dir)?;
+    let mut plugin_files = plugin_files(&source.application.value, &context.project.dir);
+    if let Origin::Release(_) = source.origin {
+        kept_plugins::replace_lost(store, &mut plugin_files)?;
+    }
+    let recorded = kept_plugins::recorded(state);
+    plugin_files.extend(kept_plugins::missing(store, &source.application.value, recorded)?);
+    let plugins = load_plugins(&plugin_files)?;
     let files = ReleaseFiles::new(source.origin, &source.application.value.artifacts, store, keep);
     let (mut desired, mut warnings) =
         expanded(context, &environment, &source.application, &source.version, &source.set, state, &plugins, &files)?;
@@ -186,7 +193,8 @@ fn finish(
     keep: bool,
     state: &ApplicationState,
 ) -> Result<Ready> {
-    let plugins = context.plugins()?;
+    let wanted = desired.into_iter().flat_map(|desired| &desired.instances).flat_map(kept_plugins::of);
+    let plugins = context.plugins_for(store, kept_plugins::recorded(state).into_iter().chain(wanted))?;
     planned(context, environment, plugins, desired, operation, part, &[], store, keep, state)
 }
 

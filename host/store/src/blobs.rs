@@ -136,6 +136,12 @@ impl Store {
         Ok(file)
     }
 
+    /// Returns the file of a blob, once its bytes are known to be the right ones.
+    pub fn blob_path(&self, digest: &Digest) -> Result<PathBuf, StoreError> {
+        self.open_blob(digest)?;
+        Ok(self.blobs().path(digest))
+    }
+
     /// Reads a blob as a whole. What is returned is what the digest says, even if the file changes meanwhile.
     pub fn read_blob(&self, digest: &Digest) -> Result<Vec<u8>, StoreError> {
         let path = self.blobs().path(digest);

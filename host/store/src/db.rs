@@ -109,6 +109,13 @@ const MIGRATIONS: &[&str] = &[
         place TEXT NOT NULL,
         PRIMARY KEY (application, target)
     ) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE plugins (
+        name TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        grant_json TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        PRIMARY KEY (name, digest)
+    ) STRICT, WITHOUT ROWID;",
 ];
 
 /// Opens the database of a store's folder, making or upgrading it if need be.

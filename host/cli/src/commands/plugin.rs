@@ -1,20 +1,23 @@
 use launchway_model::{KindInfo, PluginInfo, Usage};
 use launchway_report::inline;
 use launchway_runtime::PluginSet;
+use launchway_store::{KeptPlugin, Store};
 use serde_json::{Value, json};
 
 use super::schema::plugins;
 use crate::args::{Global, PluginCommand};
 use crate::console::Console;
+use crate::context::{store_error, store_folder};
 use crate::embedded::EMBEDDED;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::project;
 
 /// Lists plugins, or describes one.
 pub(super) fn run(global: &Global, console: Console, command: &PluginCommand) -> Result<Exit> {
     let plugins = plugins(global)?;
     match command {
-        PluginCommand::List => list(console, &plugins)?,
+        PluginCommand::List => list(console, &plugins, &kept(global, &plugins)?)?,
         PluginCommand::Info { name } => {
             let found = plugins.names().find(|plugin| plugin.as_str() == name).and_then(|name| plugins.info(name));
             let info = found.ok_or_else(|| {
@@ -42,9 +45,27 @@ fn source(info: &PluginInfo) -> &'static str {
     if EMBEDDED.iter().any(|plugin| plugin.name == info.name.as_str()) { "built in" } else { "project" }
 }
 
-fn list(console: Console, plugins: &PluginSet) -> Result<()> {
+/// Returns the plugins that the project has no more, and that its store keeps for what they deployed.
+fn kept(global: &Global, plugins: &PluginSet) -> Result<Vec<KeptPlugin>> {
+    let Ok(folder) = project::find(global.directory.as_deref()) else { return Ok(Vec::new()) };
+    let store = Store::open_to_read(&store_folder(global, &folder)).map_err(|error| store_error(&error))?;
+    let mut kept = match store {
+        Some(store) => store.plugins().map_err(|error| store_error(&error))?,
+        None => Vec::new(),
+    };
+    kept.retain(|kept| plugins.info(&kept.name).is_none());
+    kept.dedup_by(|other, first| other.name == first.name);
+    Ok(kept)
+}
+
+fn list(console: Console, plugins: &PluginSet, kept: &[KeptPlugin]) -> Result<()> {
     let infos = plugins.names().filter_map(|name| plugins.info(name));
     if console.json {
+        let kept = kept.iter().map(|kept| {
+            json!({
+                "name": kept.name, "source": "kept", "digest": kept.digest, "grant": kept.grant, "run": kept.run,
+            })
+        });
         let list: Vec<Value> = infos
             .map(|info| {
                 json!({
@@ -56,6 +77,7 @@ fn list(console: Console, plugins: &PluginSet) -> Result<()> {
                     "types": info.kinds.iter().map(|kind| format!("{}/{}", info.name, kind.name)).collect::<Vec<_>>(),
                 })
             })
+            .chain(kept)
             .collect();
         return console.data(&launchway_report::document(&json!({ "plugins": list })));
     }
@@ -67,6 +89,12 @@ fn list(console: Console, plugins: &PluginSet) -> Result<()> {
             let full = inline(&format!("{}/{}", info.name, kind.name));
             out.push_str(&format!("  {full}  {}\n", console.paint.dim(inline(&kind.summary))));
         }
+    }
+    for kept in kept {
+        let name = console.paint.bold(inline(kept.name.as_str()));
+        let run = kept.run;
+        out.push_str(&format!("{name} (kept): the project has it no more; run {run} was the last one to use it\n"));
+        out.push_str(&format!("  {}\n", console.paint.dim(kept.digest.to_string())));
     }
     if out.is_empty() {
         console.say(&format!("{NONE}\n"));

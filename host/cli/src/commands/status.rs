@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::exit::Exit;
 use crate::holder::now;
 use crate::inspection::{Look, look};
+use crate::kept_plugins;
 
 /// Shows what is deployed where: in one environment, or a line for each if there are several.
 pub(super) fn run(global: &Global, console: Console, args: &StatusArgs) -> Result<Exit> {
@@ -73,7 +74,7 @@ fn refresh(
             (_, None) => {}
         }
     }
-    let plugins = context.plugins()?;
+    let plugins = context.plugins_for(Some(store), kept_plugins::recorded(state))?;
     findings.extend(look(context, store, &environment, plugins, looks)?);
     Ok(findings)
 }

@@ -61,13 +61,15 @@ pub(super) struct Inner {
 struct Plugin {
     info: PluginInfo,
     digest: Digest,
+    /// Where it came from, if it is not embedded.
+    file: Option<PluginFile>,
     code: TrustedCode,
     linked: OnceLock<Result<Linked, EngineError>>,
 }
 
 impl From<Ready> for Plugin {
     fn from(ready: Ready) -> Self {
-        Self { info: ready.info, digest: ready.digest, code: ready.code, linked: OnceLock::new() }
+        Self { info: ready.info, digest: ready.digest, file: None, code: ready.code, linked: OnceLock::new() }
     }
 }
 
@@ -96,7 +98,10 @@ impl PluginSet {
                     false => loader.load(file),
                 };
                 match loaded {
-                    Ok(ready) => drop(plugins.insert(file.name.clone(), Plugin::from(ready))),
+                    Ok(ready) => {
+                        let plugin = Plugin { file: Some(file.clone()), ..Plugin::from(ready) };
+                        plugins.insert(file.name.clone(), plugin);
+                    }
                     Err(error) => errors.push(error),
                 }
             }
@@ -119,6 +124,11 @@ impl PluginSet {
     /// Returns the digest of the component.
     pub fn digest(&self, plugin: &PluginName) -> Option<Digest> {
         self.inner.plugins.get(plugin).map(|plugin| plugin.digest)
+    }
+
+    /// Returns the file that a plugin was loaded from; none if it is embedded.
+    pub fn file(&self, plugin: &PluginName) -> Option<&PluginFile> {
+        self.inner.plugins.get(plugin)?.file.as_ref()
     }
 
     /// Returns all kinds of all plugins.

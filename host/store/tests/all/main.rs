@@ -5,6 +5,7 @@ mod folder;
 mod journal;
 mod keys;
 mod lease;
+mod plugins;
 mod records;
 mod requirements;
 mod runs;

@@ -2,7 +2,7 @@
 //!
 //! It is made with the kit, as plugins are: what a call costs depends on how the guest uses its memory.
 
-use launchway_sdk::{Context, Failure, Kind, Outcome, Phase, Problem, Proposal, Report, Step, Usage};
+use launchway_sdk::{Change, Context, Failure, Kind, Outcome, Phase, Problem, Proposal, Report, Step, Usage};
 use serde::Deserialize;
 
 struct Nothing;
@@ -21,8 +21,9 @@ impl Kind for Nothing {
     const SUMMARY: &'static str = "Does nothing.";
     const USAGE: Usage = Usage::Component;
 
-    fn plan(_proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
-        Ok(vec![Step::new(Phase::Start, "nothing", "Do nothing", &())])
+    fn plan(proposal: &Proposal<'_, Properties>) -> Result<Vec<Step>, Vec<Problem>> {
+        let phase = if let Change::Delete(_) = proposal.change { Phase::Remove } else { Phase::Start };
+        Ok(vec![Step::new(phase, "nothing", "Do nothing", &())])
     }
 
     fn apply(context: &Context<'_>, (): ()) -> Result<Outcome, Failure> {
