@@ -4,6 +4,7 @@ mod architecture;
 mod canary;
 mod changes;
 mod editors;
+mod encrypted;
 mod examples;
 mod interruption;
 mod names;

@@ -1,7 +1,5 @@
 //! What tools print: all of it kept, none of it harmful, no secret in it.
 
-use std::fs;
-
 use serde_json::json;
 use walkdir::WalkDir;
 
@@ -82,14 +80,7 @@ components:
     let encoded = "Y2FuYXJ5LVprODFxTG0tN1R3";
     for needle in [CANARY, encoded] {
         assert!(!said.contains(needle), "{needle} was printed");
-        for entry in WalkDir::new(site.project.everything()).into_iter().filter_map(Result::ok) {
-            if !entry.file_type().is_file() || entry.path().starts_with(site.folder()) {
-                continue;
-            }
-            let bytes = fs::read(entry.path()).unwrap_or_default();
-            let found = bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
-            assert!(!found, "{needle} is in {}", entry.path().display());
-        }
+        site.assert_kept_nowhere(needle);
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use launchway_harness::{Hosts, Output, Project};
 use serde_json::{Value, json};
+use walkdir::WalkDir;
 
 /// A project whose environment `test` has hosts `host1`, `host2`, … in it.
 pub(crate) struct Site {
@@ -32,6 +33,18 @@ impl Site {
     /// Returns what is in a deployed file.
     pub(crate) fn deployed(&self, name: &str) -> Option<String> {
         fs::read_to_string(self.folder().join(name)).ok()
+    }
+
+    /// Checks that something is in no file of the project, its store and its home; where it is deployed to does not count.
+    pub(crate) fn assert_kept_nowhere(&self, needle: &str) {
+        for entry in WalkDir::new(self.project.everything()).into_iter().filter_map(Result::ok) {
+            if !entry.file_type().is_file() || entry.path().starts_with(self.folder()) {
+                continue;
+            }
+            let bytes = fs::read(entry.path()).unwrap_or_default();
+            let found = bytes.windows(needle.len()).any(|window| window == needle.as_bytes());
+            assert!(!found, "{needle} is in {}", entry.path().display());
+        }
     }
 
     /// Waits until a step has written a file.

@@ -7,6 +7,7 @@ use launchway_model::config::{Environment, Parsed, parse_dictionary, parse_envir
 use launchway_model::{Diagnostic, Diagnostics, Digest, EnvironmentName, Sources};
 use serde_json::Value;
 
+use crate::encrypted::{self, is_encrypted};
 use crate::error::{CliError, Result};
 use crate::project::read_text;
 
@@ -118,7 +119,7 @@ pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources
     };
     let text = read_text(&path)?;
     let shown = format!("{FOLDER}/{file_name}");
-    let environment =
+    let mut environment =
         parse_environment(sources, &shown, &text).map_err(|findings| CliError::findings(sources, findings))?;
     let mut findings = Diagnostics::default();
     if environment.value.environment != *name {
@@ -129,17 +130,28 @@ pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources
         );
     }
     let mut parts = vec![text];
-    let mut dictionaries = BTreeMap::new();
+    let (mut dictionaries, mut secrets) = (BTreeMap::new(), BTreeMap::new());
     for (index, dictionary) in environment.value.dictionaries.iter().enumerate() {
         let Some((file, place)) = dictionary.file() else { continue };
         if dictionaries.contains_key(file) {
             continue;
         }
-        let text = match read_text(&folder.join(file)) {
+        let read = if is_encrypted(file) {
+            let opened = encrypted::dictionary(&folder, file).map_err(|error| (error.message, Some(error.hint)));
+            opened.map(|(text, more)| {
+                secrets.extend(more);
+                text
+            })
+        } else {
+            read_text(&folder.join(file)).map_err(|error| (error.message, error.hint))
+        };
+        let text = match read {
             Ok(text) => text,
-            Err(error) => {
+            Err((message, hint)) => {
                 let span = environment.document.span(&format!("/dictionaries/{index}{place}"));
-                findings.push(Diagnostic::error("file", error.message).at(span, "asked for here"));
+                let mut diagnostic = Diagnostic::error("file", message).at(span, "asked for here");
+                diagnostic.hint = hint;
+                findings.push(diagnostic);
                 continue;
             }
         };
@@ -152,6 +164,7 @@ pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources
     if findings.has_errors() {
         return Err(CliError::findings(sources, findings));
     }
+    environment.value.secrets.extend(secrets);
     let digests: Vec<String> = parts.iter().map(|part| Digest::of(part.as_bytes()).hex()).collect();
     let digest = Digest::of(digests.join("\n").as_bytes());
     Ok(LoadedEnvironment { environment, dictionaries, digest })

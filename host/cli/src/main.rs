@@ -10,6 +10,7 @@ mod confirm;
 mod console;
 mod context;
 mod embedded;
+mod encrypted;
 mod environment;
 mod error;
 mod exit;

@@ -9,6 +9,7 @@ mod http;
 mod net;
 mod plugin;
 mod redact;
+mod sealed;
 mod secrets;
 mod target;
 
@@ -22,5 +23,6 @@ pub use plugin::{
     compile_child_main, precompile,
 };
 pub use redact::{Redactor, StreamRedactor};
+pub use sealed::{Sealed, SealedError};
 pub use secrets::SecretStore;
 pub use target::{FoundMarker, Marked, Marker, Marking, Targets, TargetsOptions};

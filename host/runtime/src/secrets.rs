@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use launchway_model::config::SecretSource;
+use launchway_model::config::{AgeSource, SecretSource};
 use launchway_model::{Failure, Fault, Fingerprint, SecretName};
 use rustix::process::{Pid, Signal, kill_process_group};
 use sha2::Sha256;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 use zeroize::Zeroizing;
 
+use crate::sealed::{Sealed, SealedError};
 use crate::target::expand;
 use crate::{EffectFuture, SecretValues};
 
@@ -33,6 +34,8 @@ type Value = Arc<Zeroizing<Vec<u8>>>;
 pub struct SecretStore {
     base: PathBuf,
     secrets: BTreeMap<SecretName, Secret>,
+    /// Encrypted files, as the sources name them: each is opened once.
+    sealed: Mutex<BTreeMap<PathBuf, Arc<OnceCell<Result<Sealed, SealedError>>>>>,
 }
 
 struct Secret {
@@ -51,7 +54,7 @@ impl SecretStore {
     pub fn new(sources: BTreeMap<SecretName, SecretSource>, base: PathBuf) -> Self {
         let secrets =
             sources.into_iter().map(|(name, source)| (name, Secret { source, value: OnceCell::new() })).collect();
-        Self { base, secrets }
+        Self { base, secrets, sealed: Mutex::default() }
     }
 
     /// Returns what tells this value from another one without telling it; the key must stay outside the state's store.
@@ -70,8 +73,9 @@ impl SecretStore {
             SecretSource::Env(variable) => self.read_variable(name, variable)?,
             SecretSource::File(path) => self.read_file(name, &expand(&self.base, path)).await?,
             SecretSource::Command(argv) => self.read_command(name, argv).await?,
+            SecretSource::Age(source) => self.read_sealed(name, source).await?,
         };
-        if !matches!(source, SecretSource::Env(_)) && bytes.last() == Some(&b'\n') {
+        if matches!(source, SecretSource::File(_) | SecretSource::Command(_)) && bytes.last() == Some(&b'\n') {
             bytes.pop();
             if bytes.last() == Some(&b'\r') {
                 bytes.pop();
@@ -101,6 +105,23 @@ impl SecretStore {
         let file = tokio::fs::File::open(path).await.map_err(fail)?;
         let bytes = read_limited(file, SIZE_LIMIT + 1).await.map_err(fail)?;
         check_size(name, bytes)
+    }
+
+    async fn read_sealed(&self, name: &SecretName, source: &AgeSource) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let (file, key) = match source {
+            AgeSource::File(file) => (file, name.as_str()),
+            AgeSource::Entry(entry) => (&entry.file, entry.key.as_str()),
+        };
+        let fail = |error: SealedError| unreadable(name, error.message, &error.hint);
+        let opened = self.sealed.lock().await.entry(file.clone()).or_default().clone();
+        let path = expand(&self.base, file);
+        // Once for all secrets in it, and once for all time that it could not be opened.
+        let opened = opened.get_or_init(|| async move {
+            let opening = tokio::task::spawn_blocking(move || Sealed::open(&path));
+            opening.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
+        });
+        let sealed = opened.await.as_ref().map_err(|error| fail(error.clone()))?;
+        Ok(Zeroizing::new(sealed.get(key).map_err(fail)?.as_bytes().to_vec()))
     }
 
     async fn read_command(&self, name: &SecretName, argv: &[String]) -> Result<Zeroizing<Vec<u8>>, Failure> {

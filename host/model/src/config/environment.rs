@@ -234,6 +234,28 @@ pub enum SecretSource {
     File(PathBuf),
     /// A program and its arguments; what it prints is the secret, without one line end at its end.
     Command(#[schemars(length(min = 1))] Vec<String>),
+    /// A file encrypted with age.
+    Age(AgeSource),
+}
+
+/// A file encrypted with age, with names and texts in it, as YAML or JSON.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum AgeSource {
+    /// The file; relative to the environment's file. The secret's own name stands in it.
+    File(PathBuf),
+    Entry(AgeEntry),
+}
+
+/// One text of a file encrypted with age.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgeEntry {
+    /// The file; relative to the environment's file.
+    pub file: PathBuf,
+    /// A name in it, or a JSON Pointer, such as `/db/password`.
+    #[schemars(length(min = 1))]
+    pub key: String,
 }
 
 /// What to do when steps fail.

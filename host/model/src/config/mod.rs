@@ -19,8 +19,8 @@ pub use application::{
 };
 pub use document::Document;
 pub use environment::{
-    Defaults, Dictionary, Environment, EnvironmentOverride, EnvironmentOverrides, EscalationConfig, FailurePolicy,
-    Markers, OnFailure, ScopedFile, ScopedValues, SecretSource, Target,
+    AgeEntry, AgeSource, Defaults, Dictionary, Environment, EnvironmentOverride, EnvironmentOverrides,
+    EscalationConfig, FailurePolicy, Markers, OnFailure, ScopedFile, ScopedValues, SecretSource, Target,
 };
 pub use load::{
     Parsed, Salvaged, parse_application, parse_dictionary, parse_environment, parse_scalar, salvage_application,
