@@ -35,6 +35,10 @@ pub(crate) struct Properties {
     /// The folder to run in.
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
+    /// Named locks to hold meanwhile, such as `db-migrations`: of all that name one, in whatever application and
+    /// environment of one store, one at a time runs.
+    #[serde(default)]
+    locks: Setting<Vec<String>>,
     /// Run as this user.
     #[serde(rename = "as")]
     as_user: Option<String>,
@@ -59,6 +63,7 @@ impl Kind for RunCommand {
         check_env(&mut problems, &properties.env);
         check_cwd(&mut problems, properties.cwd.as_deref());
         problems.extend(user_problems("/as", properties.as_user.as_deref()));
+        problems.extend(lock_problems(&properties.locks));
         if properties.creates.as_deref().is_some_and(|path| !path.starts_with('/')) {
             problems.push(Problem::new("/creates", "the path must be absolute"));
         }
@@ -122,13 +127,28 @@ fn run(instance: &Instance<'_, Properties>) -> Step {
     Step::of(instance, Phase::Start, "run", format!("Run {}", properties.run))
         .idempotent(guarded)
         .timeout(step_timeout(properties))
+        .locks(properties.locks.iter().map(String::as_str))
+}
+
+/// The most locks of one command, and the most bytes of a name: what the host takes.
+const LOCKS: usize = 32;
+const LOCK_NAME: usize = 200;
+
+fn lock_problems(locks: &[String]) -> Option<Problem> {
+    if locks.len() > LOCKS {
+        return Some(Problem::new("/locks", format!("a command holds {LOCKS} locks at most")));
+    }
+    let is_bad = |name: &String| name.is_empty() || name.len() > LOCK_NAME || name.chars().any(char::is_control);
+    let at = locks.iter().position(is_bad)?;
+    Some(Problem::new(format!("/locks/{at}"), format!("a lock's name is one line of 1 to {LOCK_NAME} bytes")))
 }
 
 fn undo(instance: &Instance<'_, Properties>) -> Option<Step> {
     let properties = &instance.properties;
     let summary = format!("Undo: run {}", properties.undo.as_ref()?);
     let step = Step::of(instance, Phase::Remove, "undo", summary);
-    Some(step.idempotent(false).timeout(step_timeout(properties)))
+    let locks = properties.locks.iter().map(String::as_str);
+    Some(step.idempotent(false).timeout(step_timeout(properties)).locks(locks))
 }
 
 /// Leaves the guards and the connection their time: the command itself is bounded by `timeout`.

@@ -137,4 +137,10 @@ impl Step {
         self.wire.locks.push(name.into());
         self
     }
+
+    /// Names several locks to hold.
+    #[must_use]
+    pub fn locks<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        names.into_iter().fold(self, Step::lock)
+    }
 }

@@ -18,7 +18,7 @@ use crate::environment::LoadedEnvironment;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::inspection::{Look, look, open_targets};
-use crate::markers::{strange, switched_off};
+use crate::markers::{Kept, strange};
 use crate::next_steps::Again;
 use crate::planning::{Ready, expanded, plan_error, restriction, secret_store, with_values};
 use crate::release::Manifest;
@@ -114,13 +114,13 @@ fn strangers(
     environment: &LoadedEnvironment,
     targets: Vec<Arc<TargetSpec>>,
 ) -> Result<BTreeMap<TargetName, Arc<TargetSpec>>> {
-    let off = switched_off(&environment.environment.value);
+    let kept = Kept::of(&environment.environment.value);
     let (name, application) = (&environment.environment.value.environment, context.application());
     let own = store.lineage(name, application).map_err(|error| store_error(&error))?;
     let (_control_dir, open) = open_targets(context, store, environment)?;
     let found = context.runtime.block_on(async {
         let mut looks = JoinSet::new();
-        for target in targets.into_iter().filter(|target| !off.contains(&target.name)) {
+        for target in targets.into_iter().filter(|target| kept.includes(target)) {
             let marker = Marker {
                 environment: name.clone(),
                 application: application.clone(),
