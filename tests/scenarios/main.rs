@@ -6,6 +6,7 @@ mod changes;
 mod editors;
 mod examples;
 mod interruption;
+mod locks;
 mod names;
 mod order;
 mod output;

@@ -1,12 +1,14 @@
 //! The markers of a run's targets: looked at before the first step there, and taken away when nothing is left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use launchway_model::config::{Environment, Markers as Setting};
-use launchway_model::{ChangeKind, Failure, Fault, Operation, Plan, TargetName, TargetSpec, Transport};
+use launchway_model::{
+    ChangeKind, Failure, Fault, Lineage, Operation, Plan, TargetName, TargetSpec, Timestamp, Transport,
+};
 use launchway_report::{inline, shell_quote};
 use launchway_runtime::{FoundMarker, Marked, Marker, Marking, Targets};
 use launchway_store::{RunJournal, Store};
@@ -16,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::console::Console;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::holder::now;
 
 /// How long a run waits for all its targets to be looked at before it begins; the others are looked at as it comes to
 /// them.
@@ -61,6 +64,9 @@ impl Markers {
         let reclaimed = plan.adopted.iter().map(|one| &one.deployed.spec.id.target).chain(&plan.reclaimed);
         let reclaimed = reclaimed.filter_map(|name| plan.targets.get(name).cloned());
         let marked = changed.chain(reclaimed).filter(|target| kept.includes(target));
+        let mut fences = store.last_fences(&plan.environment, &plan.application).map_err(failed)?;
+        let own = fences.iter().position(|(fence, _)| *fence == journal.fence());
+        let began = own.map_or_else(now, |at| fences.remove(at).1);
         let marker = Marker {
             environment: plan.environment.clone(),
             application: plan.application.clone(),
@@ -68,6 +74,8 @@ impl Markers {
             lineage: lineage.map_or_else(|| plan.basis.lineage.clone(), |(lineage, _)| lineage),
             serial: plan.basis.serial,
             fence: journal.fence(),
+            began,
+            earlier: fences.into(),
             store: whereabouts(store),
         };
         // Somebody decided, and was asked.
@@ -236,9 +244,10 @@ impl Kept {
 }
 
 /// Returns why a marker that was found is not of a state, or not of all of it.
-pub(crate) fn strange(found: &FoundMarker, own: Option<&(launchway_model::Lineage, u64)>) -> Option<String> {
+pub(crate) fn strange(found: &FoundMarker, own: Option<&(Lineage, Vec<(u64, Timestamp)>)>) -> Option<String> {
     match own {
-        Some((lineage, fence)) if *lineage.0 == *found.lineage => (found.fence > *fence)
+        Some((lineage, fences)) if *lineage.0 == *found.lineage => found
+            .is_newer(fences)
             .then(|| format!("a newer state is kept in {}, and what that one knows is lost to this one", found.store)),
         _ => Some(format!("it is of another state, kept in {}", found.store)),
     }

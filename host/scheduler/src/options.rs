@@ -24,7 +24,13 @@ impl Options {
 
     /// Returns the options for a run with the default limits and no history.
     pub fn new(run: RunIdentity) -> Self {
-        Self { run, limits: Limits::default(), on_failure: OnFailure::default(), durations: HashMap::new(), shared: false }
+        Self {
+            run,
+            limits: Limits::default(),
+            on_failure: OnFailure::default(),
+            durations: HashMap::new(),
+            shared: false,
+        }
     }
 }
 

@@ -242,10 +242,11 @@ impl Permits {
                 if let Some(next) = class.ready.peek() {
                     self.heads.push((false, *next));
                 }
-                let has_all = !self.sharing.is_on() || class.needs.iter().all(|need| {
-                    let resource = &self.resources[*need as usize];
-                    resource.held > resource.used
-                });
+                let has_all = !self.sharing.is_on()
+                    || class.needs.iter().all(|need| {
+                        let resource = &self.resources[*need as usize];
+                        resource.held > resource.used
+                    });
                 for need in &class.needs {
                     let resource = &mut self.resources[*need as usize];
                     resource.free -= 1;

@@ -7,13 +7,13 @@
 use launchway_model::{Answer, Ask, Claim, Exchange, Occupant, Shareable, Timestamp, Verdict};
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use crate::StoreError;
 use crate::begin::interrupt;
 use crate::journal::RunJournal;
 use crate::lease::LeaseInfo;
 use crate::runs::encode;
 use crate::state::parsed;
 use crate::store::Failed;
-use crate::StoreError;
 
 /// How long one who waits keeps his place without asking again, in milliseconds.
 const TICKET_MS: u64 = 3_000;
@@ -179,8 +179,8 @@ impl Others {
                 first = first.or(Some(other));
             }
         };
-        let mut statement =
-            transaction.prepare_cached("SELECT application, slots FROM shares WHERE resource = ?1 ORDER BY application")?;
+        let mut statement = transaction
+            .prepare_cached("SELECT application, slots FROM shares WHERE resource = ?1 ORDER BY application")?;
         let mut rows = statement.query([&what])?;
         while let Some(row) = rows.next()? {
             count(row.get(0)?, row.get::<_, i64>(1)? as u64);

@@ -138,9 +138,10 @@ impl Step {
         self
     }
 
-    /// Names several locks to hold.
+    /// Names all locks to hold.
     #[must_use]
-    pub fn locks<'a>(self, names: impl IntoIterator<Item = &'a str>) -> Self {
-        names.into_iter().fold(self, Step::lock)
+    pub fn locks(mut self, names: Vec<String>) -> Self {
+        self.wire.locks = names;
+        self
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use launchway_model::{InstanceId, Lineage, TargetName, TargetSpec};
+use launchway_model::{InstanceId, Lineage, TargetName, TargetSpec, Timestamp};
 use launchway_planner::{Adoptable, RecordsInput, adopt, adoptable, plan_digest, target_specs};
 use launchway_report::{Finding, Found, inline, line};
 use launchway_runtime::Marker;
@@ -116,7 +116,9 @@ fn strangers(
 ) -> Result<BTreeMap<TargetName, Arc<TargetSpec>>> {
     let kept = Kept::of(&environment.environment.value);
     let (name, application) = (&environment.environment.value.environment, context.application());
-    let own = store.lineage(name, application).map_err(|error| store_error(&error))?;
+    let lineage = store.lineage(name, application).map_err(|error| store_error(&error))?;
+    let fences = store.last_fences(name, application).map_err(|error| store_error(&error))?;
+    let own = lineage.map(|(lineage, _)| (lineage, fences));
     let (_control_dir, open) = open_targets(context, store, environment)?;
     let found = context.runtime.block_on(async {
         let mut looks = JoinSet::new();
@@ -128,6 +130,8 @@ fn strangers(
                 lineage: Lineage("".into()),
                 serial: 0,
                 fence: 0,
+                began: Timestamp(0),
+                earlier: Arc::default(),
                 store: String::new(),
             };
             let open = open.clone();

@@ -50,11 +50,7 @@ pub struct Seams {
 ///
 /// A closed `control` or a dropped receiver of signals is no reason to stop. When the journal fails, running steps are
 /// cancelled and the run ends with an error.
-pub async fn drive(
-    core: Core,
-    seams: Seams,
-    control: UnboundedReceiver<Control>,
-) -> Result<RunOutcome, DriveError> {
+pub async fn drive(core: Core, seams: Seams, control: UnboundedReceiver<Control>) -> Result<RunOutcome, DriveError> {
     let Seams { runner, journal, sharing, signals, clock } = seams;
     let mut driver = Driver {
         sharing: SharingThread::new(sharing, core.is_sharing()),

@@ -11,7 +11,8 @@ use crate::support::plans::{self, plan};
 use crate::support::world::{changed, options};
 use launchway_model::{Event, EventRecord, NodeId, Phase, Plan, RunOutcome, Signal, StepOutcome, Timestamp};
 use launchway_scheduler::{
-    Control, Core, DriveError, Journal, JournalError, Limits, OnFailure, Seams, StepProgress, StepRunner, StepTask, drive,
+    Control, Core, DriveError, Journal, JournalError, Limits, OnFailure, Seams, StepProgress, StepRunner, StepTask,
+    drive,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 
 use launchway_model::{
-    Answer, ApplicationName, Ask, Claim, EnvironmentName, Event, EventRecord, Exchange, Holder, NodeId, NodeKind, Occupant,
-    Plan, RunId, RunOutcome, Shareable, Timestamp, Verdict, Wait,
+    Answer, ApplicationName, Ask, Claim, EnvironmentName, Event, EventRecord, Exchange, Holder, NodeId, NodeKind,
+    Occupant, Plan, RunId, RunOutcome, Shareable, Timestamp, Verdict, Wait,
 };
 use launchway_scheduler::{Command, Core, Input, Limits, OnFailure, Options, StepProgress};
 use proptest::prelude::{ProptestConfig, any, proptest};
