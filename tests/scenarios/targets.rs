@@ -1,7 +1,10 @@
 //! What is on the targets, and what is recorded of them.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
+use launchway_harness::Project;
 use serde_json::{Value, json};
 
 use crate::site::Site;
@@ -58,7 +61,6 @@ fn a_target_that_is_gone_for_good_is_forgotten_and_what_is_back_is_taken_over() 
 fn a_replaced_host_is_noticed_before_any_other_is_changed() {
     let Some(site) = Site::new(2) else { return };
     site.application(APPLICATION);
-    site.environment(|environment| environment["defaults"]["markers"] = json!("on"));
     site.deploy(0);
     let marker = |index| site.hosts.home(index).join(".launchway/markers");
     let count = |index| fs::read_dir(marker(index)).map_or(0, Iterator::count);
@@ -88,4 +90,90 @@ fn a_host_that_is_away_is_no_replaced_one() {
     site.hosts.boot(1).expect("it comes back");
     site.run(&["deploy", "--yes"]).exits(0);
     assert_eq!(site.deployed("host2").as_deref(), Some("new"));
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-a").args([from, to]).status().expect("cp runs");
+    assert!(status.success());
+}
+
+#[test]
+fn hosts_of_another_state_are_refused_until_they_are_taken_over() {
+    let Some(site) = Site::new(2) else { return };
+    site.application(APPLICATION);
+    site.deploy(0);
+    // A second checkout of the same project, which knows nothing of what the first one did.
+    let other = Project::new().expect("the binary is there");
+    for file in ["launchway.yaml", "environments/test.yaml"] {
+        other.write(file, fs::read(site.project.path(file)).expect("it is there")).expect("it can be written");
+    }
+    let run = |arguments: &[&str]| other.run(arguments).expect("it runs");
+    let refused = run(&["deploy", "--yes"]).exits(6).says("wrong state").says("launchway adopt --target host");
+    let whole: String = refused.stderr().split_whitespace().collect();
+    let store = site.project.path(".launchway").canonicalize().expect("it is there");
+    assert!(whole.contains(&*store.to_string_lossy()), "the other store is named: {whole}");
+    run(&["adopt", "--yes"]).exits(0).says("host2: it is of another state").says("3 taken over");
+    run(&["deploy", "--yes"]).exits(0);
+    site.application(&APPLICATION.replace("content: text", "content: new"));
+    site.run(&["deploy", "--yes"]).exits(6).says("wrong state");
+    assert_eq!(site.deployed("host1").as_deref(), Some("text"), "nothing is touched");
+    // Another application, or the same one in another environment, is none of its business.
+    site.application(&APPLICATION.replace("application: shop", "application: other").replace("/other", "/third"));
+    site.run(&["deploy", "--yes", "--component", "other"]).exits(0);
+}
+
+#[test]
+fn a_state_from_a_backup_is_refused_until_somebody_decides() {
+    let Some(site) = Site::new(1) else { return };
+    site.application(APPLICATION);
+    site.deploy(0);
+    let (store, backup) = (site.project.path(".launchway"), site.project.path("backup"));
+    copy(&store, &backup);
+    site.application(&APPLICATION.replace("content: text", "content: new"));
+    site.deploy(0);
+    fs::remove_dir_all(&store).expect("it is there");
+    copy(&backup, &store);
+    site.run(&["deploy", "--yes"])
+        .exits(6)
+        .says("older than what was done on host1")
+        .says("launchway adopt --target host1");
+    // What was refused is a run, too, but no decision.
+    site.run(&["deploy", "--yes"]).exits(6).says("older than what was done on host1");
+    site.run(&["adopt", "--yes"]).exits(0).says("a newer state is kept");
+    site.run(&["deploy", "--yes"]).exits(0);
+    site.run(&["plan", "--exit-code"]).exits(0);
+}
+
+#[test]
+fn a_home_of_no_use_a_killed_run_and_no_marker_at_all_are_no_reason_to_refuse() {
+    let Some(mut site) = Site::new(1) else { return };
+    site.application(APPLICATION);
+    let marks = site.hosts.home(0).join(".launchway/markers");
+    // From before there were markers.
+    site.environment(|environment| environment["defaults"]["markers"] = json!("off"));
+    site.deploy(0);
+    assert!(!marks.exists());
+    site.environment(|_| {});
+    let application = APPLICATION
+        .replace("{ path: \"${folder}/other\", content: other }", "{ path: \"${folder}/other\", content: new }");
+    site.application(&application);
+    site.deploy(0);
+    assert_eq!(fs::read_dir(&marks).map_or(0, Iterator::count), 1, "it comes with the next change");
+    // A run that is killed at once after it marked.
+    let waiting = "\n  wait: { type: ssh/command, with: { run: \": >'${folder}/begun'; sleep 600\" } }\n";
+    site.application(&(application.clone() + waiting));
+    let running = site.project.start(["deploy", "--yes"]).expect("it starts");
+    site.wait_until_deployed("begun");
+    running.kill().expect("it can be killed");
+    drop(running.finish());
+    site.application(&(application.clone() + &waiting.replace("sleep 600", "true")));
+    site.deploy(0);
+    // Nothing is to be done: nobody is asked.
+    site.hosts.crash(0);
+    site.run(&["deploy", "--yes"]).exits(0);
+    site.hosts.boot(0).expect("it comes back");
+    site.run(&["undeploy", "--yes"]).exits(0);
+    assert!(!marks.exists());
+    site.deploy(0);
 }

@@ -1,20 +1,19 @@
 //! Runs a plan: lease, journal, targets, signals, progress, and what to say at the end.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use launchway_model::config::OnFailure;
-use launchway_model::{Digest, Event, EventRecord, Operation, Plan, RunId, RunOutcome, TargetName};
+use launchway_model::{Digest, Event, EventRecord, Operation, Plan, RunId, RunOutcome};
 use launchway_report::{Events, duration, failures_text, inline, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
-use launchway_scheduler::{Control, Core, DriveError, JournalError, Limits, Options, RunIdentity, drive};
+use launchway_scheduler::{Control, Core, DriveError, JournalError, Limits, Options, RunIdentity, Seams, drive};
 use launchway_store::{BeginError, LEASE_MS, LeaseInfo, NewRun, RunJournal, Store, StoreError};
 use serde::Serialize;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-use crate::adapters::{OutputBudget, RunJournalAdapter, Runner, StoreBlobs};
+use crate::adapters::{OutputBudget, RunJournalAdapter, Runner, SharingAdapter, StoreBlobs};
 use crate::console::{Console, complain};
 use crate::context::{Context, store_error};
 use crate::environment::LoadedEnvironment;
@@ -24,7 +23,7 @@ use crate::gates::{Gates, attend};
 use crate::holder::{holder, now};
 use crate::interrupts::Interrupts;
 use crate::kept_plugins;
-use crate::markers::{Markers, switched_off};
+use crate::markers::{Kept, Markers};
 use crate::next_steps::{Again, NextStep, next_steps};
 use crate::release::Manifest;
 use crate::reporter::{self, Gathered};
@@ -112,8 +111,7 @@ fn keep_release(store: &Store, release: Option<&Manifest>) -> Result<()> {
 struct Settings {
     on_failure: launchway_scheduler::OnFailure,
     max_steps: Option<u32>,
-    /// Targets on which no marker is kept.
-    unmarked: BTreeSet<TargetName>,
+    markers: Kept,
 }
 
 impl Settings {
@@ -123,7 +121,7 @@ impl Settings {
             OnFailure::Stop => launchway_scheduler::OnFailure::Stop,
             OnFailure::Continue => launchway_scheduler::OnFailure::Continue,
         };
-        Self { on_failure, max_steps: environment.max_steps, unmarked: switched_off(environment) }
+        Self { on_failure, max_steps: environment.max_steps, markers: Kept::of(environment) }
     }
 }
 
@@ -169,7 +167,7 @@ impl Job {
             targets.clone(),
             self.plan.clone(),
             &self.journal,
-            &settings.unmarked,
+            &settings.markers,
         );
         let markers = Arc::new(markers?);
         if let Err(refusal) = markers.survey().await {
@@ -213,10 +211,17 @@ impl Job {
         options.limits = Limits { global, ..Limits::default() };
         options.on_failure = settings.on_failure;
         options.durations = durations;
+        options.shared = self.journal.is_shared();
         let core = Core::new(self.plan.clone(), options).map_err(|error| internal(&error))?;
         let heart = tokio::spawn(beat(self.journal.clone(), control));
-        let journal = Arc::new(RunJournalAdapter(self.journal.clone()));
-        let outcome = drive(core, Arc::new(runner), journal, signals, asked, Arc::new(now)).await;
+        let seams = Seams {
+            runner: Arc::new(runner),
+            journal: Arc::new(RunJournalAdapter(self.journal.clone())),
+            sharing: Some(Arc::new(SharingAdapter(self.journal.clone()))),
+            signals,
+            clock: Arc::new(now),
+        };
+        let outcome = drive(core, seams, asked).await;
         listener.abort();
         heart.abort();
         markers.tidy().await;

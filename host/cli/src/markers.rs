@@ -1,12 +1,14 @@
 //! The markers of a run's targets: looked at before the first step there, and taken away when nothing is left.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use launchway_model::config::{Environment, Markers as Setting};
-use launchway_model::{ChangeKind, Failure, Fault, Operation, Plan, TargetName, TargetSpec, Transport};
+use launchway_model::{
+    ChangeKind, Failure, Fault, Lineage, Operation, Plan, TargetName, TargetSpec, Timestamp, Transport,
+};
 use launchway_report::{inline, shell_quote};
 use launchway_runtime::{FoundMarker, Marked, Marker, Marking, Targets};
 use launchway_store::{RunJournal, Store};
@@ -16,6 +18,7 @@ use tokio::task::JoinSet;
 use crate::console::Console;
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::holder::now;
 
 /// How long a run waits for all its targets to be looked at before it begins; the others are looked at as it comes to
 /// them.
@@ -30,8 +33,9 @@ pub(crate) struct Markers {
     /// Of no target yet.
     marker: Marker,
     marking: Marking,
-    /// The targets that are marked, how they are reached, and what was found out.
-    marked: BTreeMap<TargetName, (Arc<TargetSpec>, OnceCell<Option<Failure>>)>,
+    /// The targets that are marked, how they are reached, and what was found out. One that moved is looked at where it
+    /// was, too, if something is left to be done there.
+    marked: BTreeMap<(TargetName, String), (Arc<TargetSpec>, OnceCell<Option<Failure>>)>,
     /// Where a marker was left by an earlier run.
     known: BTreeMap<TargetName, String>,
     warned: AtomicBool,
@@ -45,18 +49,24 @@ impl Markers {
         targets: Arc<Targets>,
         plan: Arc<Plan>,
         journal: &RunJournal,
-        off: &BTreeSet<TargetName>,
+        kept: &Kept,
     ) -> Result<Self> {
         let failed = |error| crate::context::store_error(&error);
-        let known = store.markers(&plan.environment, &plan.application).map_err(failed)?;
+        let mut known = store.markers(&plan.environment, &plan.application).map_err(failed)?;
+        // Where nothing is recorded, nothing is missed.
+        let recorded = store.recorded_targets(&plan.environment, &plan.application).map_err(failed)?;
+        known.retain(|name, _| recorded.contains(name));
         let lineage = store.lineage(&plan.environment, &plan.application).map_err(failed)?;
         let changed = plan.changes.iter().filter(|change| change.kind != ChangeKind::Act).filter_map(|change| {
             let own = change.desired.as_ref().and_then(|_| plan.targets.get(&change.id.target));
-            Some((change.id.target.clone(), own.unwrap_or(&change.subject()?.target).clone()))
+            Some(own.unwrap_or(&change.subject()?.target).clone())
         });
         let reclaimed = plan.adopted.iter().map(|one| &one.deployed.spec.id.target).chain(&plan.reclaimed);
-        let reclaimed = reclaimed.filter_map(|name| Some((name.clone(), plan.targets.get(name)?.clone())));
-        let marked = changed.chain(reclaimed).filter(|(name, _)| !off.contains(name));
+        let reclaimed = reclaimed.filter_map(|name| plan.targets.get(name).cloned());
+        let marked = changed.chain(reclaimed).filter(|target| kept.includes(target));
+        let mut fences = store.last_fences(&plan.environment, &plan.application).map_err(failed)?;
+        let own = fences.iter().position(|(fence, _)| *fence == journal.fence());
+        let began = own.map_or_else(now, |at| fences.remove(at).1);
         let marker = Marker {
             environment: plan.environment.clone(),
             application: plan.application.clone(),
@@ -64,6 +74,8 @@ impl Markers {
             lineage: lineage.map_or_else(|| plan.basis.lineage.clone(), |(lineage, _)| lineage),
             serial: plan.basis.serial,
             fence: journal.fence(),
+            began,
+            earlier: fences.into(),
             store: whereabouts(store),
         };
         // Somebody decided, and was asked.
@@ -72,7 +84,7 @@ impl Markers {
             console,
             store: store.clone(),
             targets,
-            marked: marked.map(|(name, spec)| (name, (spec, OnceCell::new()))).collect(),
+            marked: marked.map(|spec| (key(&spec), (spec, OnceCell::new()))).collect(),
             plan,
             marker,
             marking,
@@ -85,10 +97,10 @@ impl Markers {
     /// Looks at all targets, as far as they answer soon; a refusal then comes before anything was touched.
     pub(crate) async fn survey(self: &Arc<Self>) -> Result<()> {
         let mut looks = JoinSet::new();
-        for name in self.marked.keys() {
-            let (markers, name) = (self.clone(), name.clone());
+        for (target, _) in self.marked.values() {
+            let (markers, target) = (self.clone(), target.clone());
             // What can't be reached is for the steps to tell.
-            looks.spawn(async move { drop(markers.check(&name).await) });
+            looks.spawn(async move { drop(markers.check(&target).await) });
         }
         if self.marking == Marking::Anyway {
             looks.join_all().await;
@@ -104,9 +116,9 @@ impl Markers {
     }
 
     /// Compares a target's marker with the state, and writes it; the first time only.
-    pub(crate) async fn check(&self, name: &TargetName) -> Result<(), Failure> {
-        let Some((target, cell)) = self.marked.get(name) else { return Ok(()) };
-        match cell.get_or_try_init(|| self.mark(name, target)).await? {
+    pub(crate) async fn check(&self, target: &TargetSpec) -> Result<(), Failure> {
+        let Some((target, cell)) = self.marked.get(&key(target)) else { return Ok(()) };
+        match cell.get_or_try_init(|| self.mark(&target.name, target)).await? {
             None => Ok(()),
             Some(refusal) => Err(refusal.clone()),
         }
@@ -165,7 +177,8 @@ impl Markers {
         let of = format!("{} on {}", self.plan.application, self.plan.environment);
         let message = format!("was {name} replaced? what is recorded of {of} has left no marker there any more");
         CliError::new(Exit::Refused, "replaced", message).hint(format!(
-            "if it was: {}, then deploy, or adopt what is there; if it is another host: correct its address",
+            "if it was: {}, then deploy, or adopt what is there; if it is another host: correct its address; if its home \
+             does not last: `markers: off` for it in the environment",
             self.command("forget", name)
         ))
     }
@@ -191,8 +204,9 @@ impl Markers {
         let (environment, application) = (&self.plan.environment, &self.plan.application);
         let deletes = self.plan.changes.iter().any(|change| change.kind == ChangeKind::Delete);
         let Some(left) = self.store.recorded_targets(environment, application).ok().filter(|_| deletes) else { return };
-        let gone = self.marked.iter().filter(|(name, (_, cell))| cell.get() == Some(&None) && !left.contains(*name));
-        for (name, (target, _)) in gone {
+        let marked = self.marked.values().filter(|(_, cell)| cell.get() == Some(&None)).map(|(target, _)| target);
+        for target in marked.filter(|target| !left.contains(&target.name)) {
+            let name = &target.name;
             let marker = Marker { target: name.clone(), ..self.marker.clone() };
             // A marker that stays is of this state, and no harm.
             if self.targets.unmark(target, &marker).await.is_ok() {
@@ -202,20 +216,45 @@ impl Markers {
     }
 }
 
-/// Returns the targets that have no marker.
-pub(crate) fn switched_off(environment: &Environment) -> BTreeSet<TargetName> {
-    let default = environment.defaults.markers.unwrap_or_default();
-    let off = environment.targets.iter().filter(|(_, target)| target.markers.unwrap_or(default) == Setting::Off);
-    off.map(|(name, _)| name.clone()).collect()
+/// On which targets an environment has markers kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Kept {
+    default: Option<Setting>,
+    /// What each of its targets says.
+    own: BTreeMap<TargetName, Option<Setting>>,
+}
+
+impl Kept {
+    pub(crate) fn of(environment: &Environment) -> Self {
+        let own = environment.targets.iter().map(|(name, target)| (name.clone(), target.markers));
+        Self { default: environment.defaults.markers, own: own.collect() }
+    }
+
+    /// Whether one is kept on a target.
+    ///
+    /// A local target lies beside the state: there is no host to mistake for it, and whoever deploys from a second
+    /// folder means that one.
+    pub(crate) fn includes(&self, target: &TargetSpec) -> bool {
+        let own = self.own.get(&target.name).copied().flatten();
+        own.or(self.default).unwrap_or(match target.transport {
+            Transport::Ssh => Setting::On,
+            Transport::Local => Setting::Off,
+        }) == Setting::On
+    }
 }
 
 /// Returns why a marker that was found is not of a state, or not of all of it.
-pub(crate) fn strange(found: &FoundMarker, own: Option<&(launchway_model::Lineage, u64)>) -> Option<String> {
+pub(crate) fn strange(found: &FoundMarker, own: Option<&(Lineage, Vec<(u64, Timestamp)>)>) -> Option<String> {
     match own {
-        Some((lineage, fence)) if *lineage.0 == *found.lineage => (found.fence > *fence)
+        Some((lineage, fences)) if *lineage.0 == *found.lineage => found
+            .is_newer(fences)
             .then(|| format!("a newer state is kept in {}, and what that one knows is lost to this one", found.store)),
         _ => Some(format!("it is of another state, kept in {}", found.store)),
     }
+}
+
+fn key(target: &TargetSpec) -> (TargetName, String) {
+    (target.name.clone(), place(target))
 }
 
 /// Returns where and as whom a target is reached: another place, or another user's home, has another marker.

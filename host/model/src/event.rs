@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ApplicationName, ChangeIndex, Digest, EnvironmentName, NodeId, Operation, RunId, StepKey, VersionChange};
+use crate::{
+    ApplicationName, ChangeIndex, Digest, EnvironmentName, NodeId, Operation, RunId, StepKey, VersionChange, Wait,
+};
 
 /// Milliseconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
@@ -233,6 +235,8 @@ pub enum Signal {
     GateReached {
         node: NodeId,
     },
+    /// A step waits for what a run of another application has.
+    Waiting(Arc<Wait>),
     Progress {
         node: NodeId,
         fraction: Option<f32>,

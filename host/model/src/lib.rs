@@ -16,6 +16,7 @@ mod range;
 mod requirement;
 mod rollout;
 mod run;
+mod sharing;
 mod state;
 mod suggest;
 
@@ -41,6 +42,7 @@ pub use rollout::{
     ApproveSpec, BakeSpec, By, GateSpec, GateWord, Parallel, Pause, Ramp, Roll, Rolling, Size, Staging, Strategy, Unit,
 };
 pub use run::{IllegalTransition, NodeState, RunState, RunStatus};
+pub use sharing::{Answer, Ask, Claim, Exchange, Occupant, Shareable, Verdict, Wait};
 pub use state::{
     ApplicationState, Deployed, Dirty, Escalation, EscalationMethod, Fingerprint, HostKeyChecking, InstanceRecord,
     SshOptions, TargetSpec, Transport,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use launchway_model::{ChangeKind, Digest, EventRecord, LogLevel, NodeId, Plan, Signal, StepKey, Stream};
+use launchway_model::{ChangeKind, Digest, EventRecord, LogLevel, NodeId, Plan, Signal, StepKey, Stream, Wait};
 use serde::Serialize;
 
 use crate::json::{SCHEMA, line};
@@ -53,6 +53,9 @@ struct Output<'a> {
     level: Option<LogLevel>,
     #[serde(skip_serializing_if = "Option::is_none")]
     fraction: Option<f32>,
+    /// What a step waits for, and whose run has it.
+    #[serde(flatten)]
+    wait: Option<&'a Wait>,
     text: &'a str,
 }
 
@@ -125,6 +128,10 @@ impl Events {
                 line(&Output { level: Some(*level), ..self.output("log", *node, message) })
             }
             Signal::GateReached { node } => line(&self.output("gate-reached", *node, &gate_message(&self.plan, *node))),
+            Signal::Waiting(wait) => {
+                let text = wait.to_string();
+                line(&Output { wait: Some(wait), ..self.output("lock-waiting", wait.node, &text) })
+            }
             Signal::Progress { node, fraction, message } => {
                 line(&Output { fraction: *fraction, ..self.output("progress", *node, message) })
             }
@@ -149,7 +156,7 @@ impl Events {
 
     fn output<'a>(&'a self, event: &'static str, node: NodeId, text: &'a str) -> Output<'a> {
         let step = step(&self.plan, node).map(|step| &step.key);
-        Output { event, node, step, stream: None, level: None, fraction: None, text }
+        Output { event, node, step, stream: None, level: None, fraction: None, wait: None, text }
     }
 }
 

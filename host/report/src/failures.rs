@@ -71,7 +71,7 @@ impl Failures {
                 self.tails.entry(*node).or_default().extend(sanitise(message.as_bytes()).lines().map(str::to_owned));
             }
             Signal::Event(record) => self.on_event(&record.event),
-            Signal::Log { .. } | Signal::Progress { .. } | Signal::GateReached { .. } => {}
+            Signal::Log { .. } | Signal::Progress { .. } | Signal::GateReached { .. } | Signal::Waiting(_) => {}
         }
     }
 

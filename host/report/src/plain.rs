@@ -51,6 +51,9 @@ impl Plain {
                 let message = gate_message(&self.plan, *node);
                 format!("{} {}\n", self.paint.dim("gate     "), inline(&message))
             }
+            Signal::Waiting(wait) => {
+                format!("{} {}: {}\n", self.paint.dim("waiting  "), self.key(wait.node), inline(&wait.to_string()))
+            }
             Signal::Output { .. } | Signal::OutputDropped { .. } | Signal::Log { .. } | Signal::Progress { .. } => {
                 String::new()
             }

@@ -95,7 +95,11 @@ impl Progress {
                     running.message = inline(message);
                 }
             }
-            Signal::Output { .. } | Signal::OutputDropped { .. } | Signal::Log { .. } | Signal::GateReached { .. } => {}
+            Signal::Output { .. }
+            | Signal::OutputDropped { .. }
+            | Signal::Log { .. }
+            | Signal::GateReached { .. }
+            | Signal::Waiting(_) => {}
         }
     }
 

@@ -10,6 +10,7 @@
 //! - Steps of the `finish` phase come after the commit: when they fail, that blocks nothing and fails no run.
 
 mod always;
+mod sharing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use launchway_model::{
 };
 
 use self::always::touches;
+use self::sharing::RETRY_MS;
 use crate::graph::{Graph, InvalidPlan, is_final};
 use crate::options::{OnFailure, Options, RunIdentity};
 use crate::permits::Permits;
@@ -80,6 +82,9 @@ pub struct Core {
     /// Steps that run or wait, and gates that wait.
     active: usize,
     next_index: u64,
+    /// How long to wait before what others have is asked for again.
+    retry_ms: u64,
+    is_retrying: bool,
     commands: Vec<Command>,
 }
 
@@ -87,7 +92,7 @@ impl Core {
     pub fn new(plan: Arc<Plan>, options: Options) -> Result<Self, InvalidPlan> {
         let mut graph = Graph::new(&plan, &options.durations)?;
         Ok(Self {
-            permits: Permits::new(&plan, options.limits),
+            permits: Permits::new(&plan, options.limits, options.shared),
             slots: vec![Slot::Ahead; plan.nodes.len()],
             changes: vec![Progress::default(); plan.changes.len()],
             left: std::mem::take(&mut graph.predecessors),
@@ -103,6 +108,8 @@ impl Core {
             stopped: false,
             active: 0,
             next_index: 0,
+            retry_ms: RETRY_MS.start,
+            is_retrying: false,
             commands: Vec::new(),
         })
     }
@@ -110,6 +117,11 @@ impl Core {
     /// Returns where the run stands.
     pub fn state(&self) -> &RunState {
         &self.state
+    }
+
+    /// Whether locks and room on targets are shared with other runs.
+    pub(crate) fn is_sharing(&self) -> bool {
+        self.permits.is_sharing()
     }
 
     pub fn plan(&self) -> &Arc<Plan> {
@@ -123,10 +135,14 @@ impl Core {
             Input::Progressed { node, progress } => self.progressed(node, progress, now)?,
             Input::Due { node } => self.due(node, now)?,
             Input::Approve { node, by } => self.approve(node, by, now)?,
+            Input::Joined => self.permits.share(),
+            Input::Answered(answers) => self.answered(answers, now)?,
+            Input::Retry => self.retry(),
             Input::Stop => self.stop(false, now)?,
             Input::Abort => self.stop(true, now)?,
         }
         self.go_on(now)?;
+        self.tell_store();
         Ok(std::mem::take(&mut self.commands))
     }
 
@@ -195,7 +211,7 @@ impl Core {
         };
         self.active -= 1;
         self.pending.remove(&node.0);
-        self.permits.release_held(node.0);
+        self.permits.release_held(node.0, now);
         let success = outcome.is_success();
         // Whatever a cancelled step says, it did not fail on its own.
         let broken_off = self.aborting && !success;
@@ -321,13 +337,13 @@ impl Core {
             while let Some(node) = self.permits.pop() {
                 self.run(node, now)?;
             }
-            if self.active > 0 || self.finalized || self.aborting {
+            if self.active > 0 || self.permits.has_ready() || self.finalized || self.aborting {
                 break;
             }
             self.finalized = true;
             self.open(self.finals(), now)?;
         }
-        if self.active == 0 {
+        if self.active == 0 && !self.permits.has_ready() {
             let outcome = match (self.failed, self.stopped) {
                 (true, _) => RunOutcome::Failed,
                 (false, true) => RunOutcome::Stopped,

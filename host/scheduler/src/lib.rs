@@ -13,8 +13,8 @@ mod protocol;
 mod seams;
 
 pub use core::Core;
-pub use drive::{Control, DriveError, drive};
+pub use drive::{Control, DriveError, Seams, drive};
 pub use graph::InvalidPlan;
 pub use options::{Limits, OnFailure, Options, RunIdentity};
 pub use protocol::{Command, CoreError, Input};
-pub use seams::{Journal, JournalError, StepProgress, StepRunner, StepTask};
+pub use seams::{Journal, JournalError, Sharing, StepProgress, StepRunner, StepTask};

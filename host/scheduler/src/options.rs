@@ -14,6 +14,8 @@ pub struct Options {
     ///
     /// Only the order in which ready steps start depends on it.
     pub durations: HashMap<StepKey, u64>,
+    /// Other runs are at work in the store already; if not, [`Input::Joined`](crate::Input::Joined) tells of the first.
+    pub shared: bool,
 }
 
 impl Options {
@@ -22,7 +24,13 @@ impl Options {
 
     /// Returns the options for a run with the default limits and no history.
     pub fn new(run: RunIdentity) -> Self {
-        Self { run, limits: Limits::default(), on_failure: OnFailure::default(), durations: HashMap::new() }
+        Self {
+            run,
+            limits: Limits::default(),
+            on_failure: OnFailure::default(),
+            durations: HashMap::new(),
+            shared: false,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use launchway_model::{EventRecord, Holder, IllegalTransition, NodeId, RunOutcome};
+use launchway_model::{Answer, EventRecord, Exchange, Holder, IllegalTransition, NodeId, RunOutcome, Wait};
 
 use crate::seams::StepProgress;
 
@@ -17,6 +17,12 @@ pub enum Input {
     Due { node: NodeId },
     /// Somebody let a gate open.
     Approve { node: NodeId, by: Holder },
+    /// Another run is at work in the store: from now on locks and room on targets are shared with it.
+    Joined,
+    /// The store's answers to the questions of a [`Command::Exchange`].
+    Answered(Vec<Answer>),
+    /// The time asked for with [`Command::RetryAfter`] has passed.
+    Retry,
     /// Ends the run at the next safe point.
     Stop,
     /// Ends the run now.
@@ -34,6 +40,12 @@ pub enum Command {
     WakeAfter { node: NodeId, ms: u64 },
     /// Tell somebody that a gate waits for approval.
     Ask { node: NodeId },
+    /// Tell the store, after all that it was told before. To questions, [`Input::Answered`] is expected.
+    Exchange(Exchange),
+    /// Come back with [`Input::Retry`].
+    RetryAfter { ms: u64 },
+    /// Tell somebody that a step waits for a run of another application.
+    Tell(Wait),
     /// Make a running step end soon. Its [`Input::Progressed`] is still expected.
     Cancel { node: NodeId },
     /// The run is over; nothing comes after this.

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use launchway_model::{EventRecord, NodeId, Plan, StepOutcome};
+use launchway_model::{Answer, EventRecord, Exchange, NodeId, Plan, StepOutcome};
 use tokio_util::sync::CancellationToken;
 
 /// Runs single steps.
@@ -44,6 +44,17 @@ pub trait Journal: Send + Sync + 'static {
     ///
     /// Called from a thread of its own and may block.
     fn append(&self, events: &[Arc<EventRecord>]) -> Result<(), JournalError>;
+}
+
+/// Keeps count of what the runs in one store share.
+///
+/// Both calls are made from a blocking thread, one at a time.
+pub trait Sharing: Send + Sync + 'static {
+    /// Whether another run has asked this one to share.
+    fn is_asked(&self) -> Result<bool, JournalError>;
+
+    /// Tells the store, and returns its answers in the order of the questions.
+    fn exchange(&self, exchange: &Exchange) -> Result<Vec<Answer>, JournalError>;
 }
 
 /// The journal can't be written: the run stops.

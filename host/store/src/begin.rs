@@ -12,7 +12,7 @@ use crate::lease::{LeaseInfo, own_process};
 use crate::runs::encode;
 use crate::state::{Head, NEW_LINEAGE, number};
 use crate::store::Failed;
-use crate::{Store, StoreError, requirements};
+use crate::{Store, StoreError, requirements, sharing};
 
 /// A run that wants to begin.
 #[derive(Clone, Debug)]
@@ -49,6 +49,7 @@ struct Begun {
     run: RunId,
     fence: u64,
     application: i64,
+    is_shared: bool,
 }
 
 impl Store {
@@ -58,8 +59,8 @@ impl Store {
     pub fn begin_run(&self, new: NewRun) -> Result<RunJournal, BeginError> {
         let plan_blob = self.put_json("plan", &*new.plan)?;
         let begun = self.write(|transaction| begin(transaction, &new, plan_blob))??;
-        let Begun { run, fence, application } = begun;
-        Ok(RunJournal::open(self.clone(), new.plan, run, fence, application, new.started)?)
+        let Begun { run, fence, application, is_shared } = begun;
+        Ok(RunJournal::open(self.clone(), new.plan, run, fence, application, is_shared, new.started)?)
     }
 
     /// Returns the run that a saved plan was used for.
@@ -114,13 +115,14 @@ fn begin(transaction: &Transaction<'_>, new: &NewRun, plan_blob: Digest) -> Resu
     let holder = encode("holder", &new.holder)?;
     let run = insert_run(transaction, new, application, fence, &holder, plan_blob, &unmet)?;
     requirements::begin(transaction, application, &plan.requires.to)?;
+    let is_shared = sharing::join(transaction, application, new.started)?;
     transaction
         .prepare_cached(
-            "INSERT INTO leases (application, run, fence, holder, process, since, heartbeat) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6)",
+            "INSERT INTO leases (application, run, fence, holder, process, since, heartbeat, shares) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6, ?7)",
         )?
-        .execute(params![application, run, fence, holder, own_process(), new.started.0 as i64])?;
-    Ok(Ok(Begun { run: RunId(run as u64), fence: fence as u64, application }))
+        .execute(params![application, run, fence, holder, own_process(), new.started.0 as i64, is_shared])?;
+    Ok(Ok(Begun { run: RunId(run as u64), fence: fence as u64, application, is_shared }))
 }
 
 fn check_basis(plan: &Plan, head: Option<&Head>) -> Option<BeginError> {
@@ -144,12 +146,11 @@ fn user_of(transaction: &Transaction<'_>, plan: &Digest) -> Result<Option<RunId>
 }
 
 /// Records that a run came to no end of its own, and frees its lease.
-fn interrupt(transaction: &Transaction<'_>, application: i64, lease: &LeaseInfo) -> Result<(), Failed> {
+pub(crate) fn interrupt(transaction: &Transaction<'_>, application: i64, lease: &LeaseInfo) -> Result<(), Failed> {
     transaction
         .prepare_cached("UPDATE runs SET status = 'interrupted', finished = ?2 WHERE id = ?1 AND status = 'running'")?
         .execute([lease.run.0 as i64, lease.heartbeat.0 as i64])?;
-    transaction.prepare_cached("DELETE FROM leases WHERE application = ?1")?.execute([application])?;
-    Ok(())
+    sharing::end(transaction, application)
 }
 
 fn create(transaction: &Transaction<'_>, plan: &Plan) -> Result<i64, Failed> {

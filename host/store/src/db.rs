@@ -116,6 +116,25 @@ const MIGRATIONS: &[&str] = &[
         run INTEGER NOT NULL,
         PRIMARY KEY (name, digest)
     ) STRICT, WITHOUT ROWID;",
+    "
+    ALTER TABLE leases ADD COLUMN shares INTEGER NOT NULL DEFAULT FALSE;
+    ALTER TABLE leases ADD COLUMN asked INTEGER NOT NULL DEFAULT FALSE;
+    CREATE TABLE shares (
+        resource TEXT NOT NULL,
+        application INTEGER NOT NULL REFERENCES applications,
+        slots INTEGER NOT NULL,
+        PRIMARY KEY (resource, application)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX shares_of_application ON shares (application);
+    CREATE TABLE tickets (
+        resource TEXT NOT NULL,
+        application INTEGER NOT NULL REFERENCES applications,
+        since INTEGER NOT NULL,
+        seen INTEGER NOT NULL,
+        PRIMARY KEY (resource, application)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX tickets_of_application ON tickets (application);
+",
 ];
 
 /// Opens the database of a store's folder, making or upgrading it if need be.

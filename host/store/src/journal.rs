@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, StateWrite};
 use crate::releases;
 use crate::runs::{StepCounts, encode, status_text};
 use crate::store::{Failed, transact};
-use crate::{Store, StoreError, db, requirements};
+use crate::{Store, StoreError, db, requirements, sharing};
 
 /// Appends to the journal of one run, for as long as it holds its lease.
 ///
@@ -23,6 +23,7 @@ pub struct RunJournal {
     run: RunId,
     fence: u64,
     application: i64,
+    is_shared: bool,
     writer: Mutex<Writer>,
 }
 
@@ -50,6 +51,7 @@ impl RunJournal {
         run: RunId,
         fence: u64,
         application: i64,
+        is_shared: bool,
         started: Timestamp,
     ) -> Result<Self, StoreError> {
         let writer = Writer {
@@ -62,7 +64,7 @@ impl RunJournal {
             heartbeat: started,
             broken: false,
         };
-        Ok(Self { store, run, fence, application, writer: Mutex::new(writer) })
+        Ok(Self { store, run, fence, application, is_shared, writer: Mutex::new(writer) })
     }
 
     pub fn run(&self) -> RunId {
@@ -109,6 +111,34 @@ impl RunJournal {
         .map_err(|failed| failed.at(&self.store.database_path()))
     }
 
+    /// Does something that need not outlast a power failure: nobody who wrote it does. For the holder of the lease only.
+    pub(crate) fn note<T>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>, i64) -> Result<T, Failed>,
+    ) -> Result<T, StoreError> {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = &mut writer.connection;
+        let attempt = || {
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            let noted = transact(connection, TransactionBehavior::Immediate, |transaction| {
+                self.check_lease(transaction)?;
+                work(transaction, self.application)
+            });
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            noted
+        };
+        attempt().map_err(|failed| failed.at(&self.store.database_path()))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Whether other runs were at work in the store when this one began.
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
     fn check_lease(&self, transaction: &Transaction<'_>) -> Result<(), Failed> {
         let is_held = transaction
             .prepare_cached("SELECT 1 FROM leases WHERE application = ?1 AND run = ?2 AND fence = ?3")?
@@ -130,8 +160,7 @@ impl RunJournal {
             status,
             at.0 as i64
         ])?;
-        transaction.prepare_cached("DELETE FROM leases WHERE application = ?1")?.execute([self.application])?;
-        Ok(())
+        sharing::end(transaction, self.application)
     }
 }
 

@@ -83,12 +83,15 @@ fn machine() -> Option<String> {
     Some(format!("{} {}", boot.trim(), namespace.display()))
 }
 
-/// Returns when a living process started, in the kernel's own count.
+/// Returns when a process started, in the kernel's own count; of one that has ended and was not waited for, a word.
 fn start_time(pid: u32) -> Option<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The program's name stands in brackets and may hold anything, brackets and blanks included.
     let (_, fields) = stat.rsplit_once(") ")?;
     // The state is the third field, the start time the 22nd.
+    if fields.starts_with(['Z', 'X', 'x']) {
+        return Some("ended".to_owned());
+    }
     fields.split(' ').nth(22 - 3).map(str::to_owned)
 }
 
@@ -107,6 +110,10 @@ mod tests {
         let process = format!("{machine} {} {started}", child.id());
         assert!(!is_dead(&process));
         drop(child.stdin.take());
+        while start_time(child.id()).is_some_and(|found| found == started) {
+            std::thread::yield_now();
+        }
+        assert!(is_dead(&process), "nobody has waited for it yet");
         child.wait().expect("the child ends");
         assert!(is_dead(&process));
     }

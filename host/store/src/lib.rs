@@ -20,6 +20,7 @@ mod plugins;
 mod releases;
 mod requirements;
 mod runs;
+mod sharing;
 mod state;
 mod store;
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use launchway_model::{ApplicationName, EnvironmentName, Lineage, TargetName};
+use launchway_model::{ApplicationName, EnvironmentName, Lineage, TargetName, Timestamp};
 use rusqlite::params;
 
-use crate::state::{Head, parsed};
+use crate::state::{Head, number, parsed};
 use crate::{Store, StoreError};
 
 impl Store {
@@ -66,6 +66,25 @@ impl Store {
                 .prepare_cached("SELECT fence FROM applications WHERE id = ?1")?
                 .query_row([head.id], |row| row.get(0))?;
             Ok(Some((head.lineage, fence as u64)))
+        })
+    }
+
+    /// Returns the fences of a state's last runs, and when those began: the latest first, as many as are worth knowing.
+    pub fn last_fences(
+        &self,
+        environment: &EnvironmentName,
+        application: &ApplicationName,
+    ) -> Result<Vec<(u64, Timestamp)>, StoreError> {
+        self.read(|transaction| {
+            let Some(head) = Head::find(transaction, environment, application)? else { return Ok(Vec::new()) };
+            let mut statement = transaction
+                .prepare_cached("SELECT fence, started FROM runs WHERE application = ?1 ORDER BY id DESC LIMIT 64")?;
+            let mut rows = statement.query([head.id])?;
+            let mut found = Vec::new();
+            while let Some(row) = rows.next()? {
+                found.push((number(row, 0)?, Timestamp(number(row, 1)?)));
+            }
+            Ok(found)
         })
     }
 

@@ -17,30 +17,52 @@ pub(crate) struct RunCommand;
 pub(crate) struct Properties {
     /// What to run: a script for `/bin/sh -eu`, or a list of a program and its arguments.
     run: Run,
-    /// Do not run if this succeeds: a script or a list, as for `run`.
+    /// Do not run if this succeeds; as for `run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     unless: Option<Run>,
     /// Do not run if this path exists.
     #[serde(skip_serializing_if = "Option::is_none")]
     creates: Option<String>,
-    /// What to run when the component is removed: a script or a list, as for `run`. Without it, nothing is.
+    /// What to run when the component is removed, as for `run`; nothing if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     undo: Option<Run>,
     /// Environment variables; they may hold secrets.
     #[serde(default)]
     env: Pairs<Text>,
-    /// What the command reads on its standard input; it may hold secrets.
+    /// Its standard input; it may hold secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     stdin: Option<Text>,
     /// The folder to run in.
     #[serde(skip_serializing_if = "Option::is_none")]
     cwd: Option<String>,
+    /// Named locks to hold: in one store, one step at a time has each.
+    // A list, as the schema says; read by code that is there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(not(target_family = "wasm"), schemars(with = "Option<Locks>"))]
+    locks: Option<Run>,
     /// Run as this user.
     #[serde(rename = "as")]
     as_user: Option<String>,
-    /// How long the command may take, such as `30s` or `5m`; 10m if not given.
+    /// How long it may take, such as `30s` or `5m`; 10m if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     timeout: Option<Setting<Span>>,
+}
+
+/// What `locks` may be.
+#[cfg(not(target_family = "wasm"))]
+struct Locks;
+
+#[cfg(not(target_family = "wasm"))]
+impl JsonSchema for Locks {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Locks".into()
+    }
+    fn inline_schema() -> bool {
+        true
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "array", "items": { "type": "string" }, "trigger": false })
+    }
 }
 
 impl Kind for RunCommand {
@@ -104,7 +126,7 @@ impl Kind for RunCommand {
 
     fn inspect(context: &Context<'_>, properties: Properties) -> Result<Report, Failure> {
         if properties.unless.is_none() && properties.creates.is_none() {
-            return Ok(Report::new("a command without `unless` or `creates` leaves nothing to compare"));
+            return Ok(Report::new("without `unless` or `creates` there is nothing to compare"));
         }
         let (summary, status) = match properties.guard(context)? {
             Some(reason) => (reason, ResourceStatus::Unchanged),
@@ -119,16 +141,24 @@ impl Kind for RunCommand {
 fn run(instance: &Instance<'_, Properties>) -> Step {
     let properties = &instance.properties;
     let guarded = properties.unless.is_some() || properties.creates.is_some();
-    Step::of(instance, Phase::Start, "run", format!("Run {}", properties.run))
-        .idempotent(guarded)
-        .timeout(step_timeout(properties))
+    step(instance, Phase::Start, "run", format!("Run {}", properties.run), guarded)
 }
 
 fn undo(instance: &Instance<'_, Properties>) -> Option<Step> {
     let properties = &instance.properties;
     let summary = format!("Undo: run {}", properties.undo.as_ref()?);
-    let step = Step::of(instance, Phase::Remove, "undo", summary);
-    Some(step.idempotent(false).timeout(step_timeout(properties)))
+    Some(step(instance, Phase::Remove, "undo", summary, false))
+}
+
+fn step(instance: &Instance<'_, Properties>, phase: Phase, name: &str, summary: String, idempotent: bool) -> Step {
+    let properties = &instance.properties;
+    Step::of(instance, phase, name, summary)
+        .idempotent(idempotent)
+        .timeout(step_timeout(properties))
+        .locks(match &properties.locks {
+            Some(Run::Program(names)) => names.clone(),
+            _ => Vec::new(),
+        })
 }
 
 /// Leaves the guards and the connection their time: the command itself is bounded by `timeout`.

@@ -20,7 +20,7 @@ pub(crate) struct Properties {
     path: OwnedPath,
     /// A folder of the project.
     directory: Directory,
-    /// Whether the folder becomes an exact copy: anything else in it is removed. Otherwise other files stay.
+    /// Whether the folder becomes an exact copy: anything else in it is removed.
     #[serde(default = "default_exact")]
     exact: bool,
     /// Whose files they are.

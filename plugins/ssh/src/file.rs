@@ -15,9 +15,9 @@ pub(crate) struct PutFile;
 #[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
-    /// Where the file goes. A symbolic link there is replaced, not followed.
+    /// Where the file goes. A link there is replaced, not followed.
     path: OwnedPath,
-    /// The content itself; it may hold secrets. Exactly one of `content`, `file` and `template` is given.
+    /// The content; it may hold secrets. Exactly one of `content`, `file` and `template` is given.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Text>,
     /// A file of the project with the content.
@@ -38,7 +38,7 @@ pub(crate) struct Properties {
     /// Write as this user.
     #[serde(rename = "as")]
     as_user: Option<String>,
-    /// Create the folders on the way, if they are missing. They stay when the file goes.
+    /// Create missing folders on the way. They stay when the file goes.
     #[serde(default)]
     parents: bool,
     /// How long each of its steps may take; 10m if not given.

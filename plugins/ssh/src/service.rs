@@ -18,14 +18,14 @@ pub(crate) struct Service;
 #[derive(Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
-    /// What runs the service. Without it: `systemd` where a unit is given, else `command`.
+    /// What runs the service; `systemd` where a unit is given, else `command`.
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<Provider>,
     /// systemd: the unit, such as `shop-api.service`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(not(target_family = "wasm"), schemars(extend("writes" = { "unit": ["file", "template"] })))]
     unit: Option<String>,
-    /// systemd: a file of the project that becomes the unit's file in `/etc/systemd/system`.
+    /// systemd: a file of the project for the unit, in `/etc/systemd/system`.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<ProjectFile>,
     /// systemd: a template of the project that becomes the unit's file.
@@ -34,7 +34,7 @@ pub(crate) struct Properties {
     /// systemd: whether it starts with the machine; true if not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     enable: Option<bool>,
-    /// command: starts the service and ends; a script for `/bin/sh -eu`, or a list.
+    /// command: starts it and ends; a script for `/bin/sh -eu`, or a list.
     #[serde(skip_serializing_if = "Option::is_none")]
     start: Option<Run>,
     /// command: stops the service.
@@ -43,7 +43,7 @@ pub(crate) struct Properties {
     /// command: makes the service read its configuration again.
     #[serde(skip_serializing_if = "Option::is_none")]
     reload: Option<Run>,
-    /// command: restarts the service; without it, it is stopped and started.
+    /// command: restarts it; if not given, it is stopped and started.
     #[serde(skip_serializing_if = "Option::is_none")]
     restart: Option<Run>,
     /// command: succeeds as long as the service is up. Without it, nobody waits for it.

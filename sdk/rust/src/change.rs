@@ -137,4 +137,11 @@ impl Step {
         self.wire.locks.push(name.into());
         self
     }
+
+    /// Names all locks to hold.
+    #[must_use]
+    pub fn locks(mut self, names: Vec<String>) -> Self {
+        self.wire.locks = names;
+        self
+    }
 }

@@ -80,6 +80,11 @@ impl Running {
         rustix::process::kill_process(pid, signal).with_context(|| format!("can't signal {}", self.title))
     }
 
+    /// Ends it at once, as a crash would.
+    pub fn kill(&self) -> Result<()> {
+        self.signal(Signal::KILL)
+    }
+
     /// Interrupts it as Ctrl-C does.
     pub fn interrupt(&self) -> Result<()> {
         self.signal(Signal::INT)

@@ -9,6 +9,7 @@ mod plugins;
 mod runner;
 mod runtime;
 mod secrets;
+mod sharing;
 mod sink;
 
 pub(crate) use blobs::StoreBlobs;
@@ -18,4 +19,5 @@ pub(crate) use plugins::PlanningPlugins;
 pub(crate) use runner::Runner;
 pub(crate) use runtime::LazyRuntime;
 pub(crate) use secrets::PlanningSecrets;
+pub(crate) use sharing::SharingAdapter;
 pub(crate) use sink::OutputBudget;

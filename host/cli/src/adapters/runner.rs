@@ -70,7 +70,7 @@ impl Runner {
             None => task.plan.targets.get(&change.id.target).filter(|_| change.desired.is_some()),
         };
         let target = target.unwrap_or(&subject.target);
-        if let Err(failure) = self.markers.check(&target.name).await {
+        if let Err(failure) = self.markers.check(target).await {
             return StepProgress::Ended(StepOutcome::Failed(failure));
         }
         let effects = self.targets.effects(target, &instance.secrets, &instance.artifacts);

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use launchway_model::{InstanceId, Lineage, TargetName, TargetSpec};
+use launchway_model::{InstanceId, Lineage, TargetName, TargetSpec, Timestamp};
 use launchway_planner::{Adoptable, RecordsInput, adopt, adoptable, plan_digest, target_specs};
 use launchway_report::{Finding, Found, inline, line};
 use launchway_runtime::Marker;
@@ -18,7 +18,7 @@ use crate::environment::LoadedEnvironment;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::inspection::{Look, look, open_targets};
-use crate::markers::{strange, switched_off};
+use crate::markers::{Kept, strange};
 use crate::next_steps::Again;
 use crate::planning::{Ready, expanded, plan_error, restriction, secret_store, with_values};
 use crate::release::Manifest;
@@ -114,13 +114,15 @@ fn strangers(
     environment: &LoadedEnvironment,
     targets: Vec<Arc<TargetSpec>>,
 ) -> Result<BTreeMap<TargetName, Arc<TargetSpec>>> {
-    let off = switched_off(&environment.environment.value);
+    let kept = Kept::of(&environment.environment.value);
     let (name, application) = (&environment.environment.value.environment, context.application());
-    let own = store.lineage(name, application).map_err(|error| store_error(&error))?;
+    let lineage = store.lineage(name, application).map_err(|error| store_error(&error))?;
+    let fences = store.last_fences(name, application).map_err(|error| store_error(&error))?;
+    let own = lineage.map(|(lineage, _)| (lineage, fences));
     let (_control_dir, open) = open_targets(context, store, environment)?;
     let found = context.runtime.block_on(async {
         let mut looks = JoinSet::new();
-        for target in targets.into_iter().filter(|target| !off.contains(&target.name)) {
+        for target in targets.into_iter().filter(|target| kept.includes(target)) {
             let marker = Marker {
                 environment: name.clone(),
                 application: application.clone(),
@@ -128,6 +130,8 @@ fn strangers(
                 lineage: Lineage("".into()),
                 serial: 0,
                 fence: 0,
+                began: Timestamp(0),
+                earlier: Arc::default(),
                 store: String::new(),
             };
             let open = open.clone();

@@ -29,7 +29,7 @@ fn a_marker_comes_with_the_first_instance_and_goes_with_the_last() {
     let [marker] = &markers(&place)[..] else { panic!("one marker") };
     let text = fs::read_to_string(marker).expect("it can be read");
     assert!(text.contains("environment local\napplication shop\ntarget here\n"), "{text}");
-    assert!(text.contains("serial 0\nfence 1\n"), "{text}");
+    assert!(text.contains("serial 0\nfence 1\nbegan "), "{text}");
     place.application("2", &FILE.replace("one", "two"));
     place.run(&["deploy", "--yes"]).exits(0);
     assert!(fs::read_to_string(marker).expect("it can be read").contains("fence 2\n"));

@@ -96,7 +96,8 @@ pub struct Defaults {
     /// How commands become another user; `sudo` without a password if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escalation: Option<EscalationConfig>,
-    /// Whether a marker is kept on the target, by which a replaced host or a wrong state is noticed; `off` if not given.
+    /// Whether a marker is kept on the target, by which a replaced host or a wrong state is noticed; if not given, `on` for
+    /// hosts, `off` for the `local` transport.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub markers: Option<Markers>,
     /// How many steps may run on one target at once; 4 if not given.
@@ -149,13 +150,12 @@ pub struct Target {
 }
 
 /// Whether markers are kept.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Markers {
     /// In `~/.launchway/markers` of the login user.
     On,
     /// None are kept or looked at.
-    #[default]
     Off,
 }
 

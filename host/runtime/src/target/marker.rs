@@ -3,7 +3,9 @@
 //! It lies in the login user's home, in `.launchway/markers`, private to him. One script compares and writes it, so that it
 //! costs one command.
 
-use launchway_model::{ApplicationName, Digest, EnvironmentName, Failure, Lineage, TargetName};
+use std::sync::Arc;
+
+use launchway_model::{ApplicationName, Digest, EnvironmentName, Failure, Lineage, TargetName, Timestamp};
 
 use super::effects::TargetEffects;
 use super::exec::{script, unexpected};
@@ -24,6 +26,10 @@ pub struct Marker {
     pub serial: u64,
     /// Of that run; grows with every run.
     pub fence: u64,
+    /// When that run began. A state from a backup counts its fences anew, but not from the same moments.
+    pub began: Timestamp,
+    /// The fences of earlier runs of this state and when those began, the latest first; older ones may be left out.
+    pub earlier: Arc<[(u64, Timestamp)]>,
     /// Where the state is kept, for people.
     pub store: String,
 }
@@ -33,7 +39,18 @@ pub struct Marker {
 pub struct FoundMarker {
     pub lineage: String,
     pub fence: u64,
+    /// None in one from before that was written down.
+    pub began: Option<Timestamp>,
     pub store: String,
+}
+
+impl FoundMarker {
+    /// Whether a run wrote it that a state does not know of, by the fences of that state's last runs.
+    pub fn is_newer(&self, known: &[(u64, Timestamp)]) -> bool {
+        let (Some((last, _)), Some((first, _))) = (known.first(), known.last()) else { return true };
+        let is_known = |began| known.contains(&(self.fence, began));
+        self.fence > *last || (self.fence >= *first && self.began.is_some_and(|began| !is_known(began)))
+    }
 }
 
 /// When a marker is written.
@@ -70,19 +87,21 @@ impl Marker {
     }
 
     fn content(&self) -> String {
-        let Self { environment, application, target, lineage: Lineage(lineage), serial, fence, store } = self;
+        let Self { environment, application, target, lineage: Lineage(lineage), serial, fence, began, store, .. } =
+            self;
+        let began = began.0;
         let store: String = store.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         format!(
             "launchway-marker 1\nenvironment {environment}\napplication {application}\ntarget {target}\n\
-             lineage {lineage}\nserial {serial}\nfence {fence}\nstore {store}\n"
+             lineage {lineage}\nserial {serial}\nfence {fence}\nbegan {began}\nstore {store}\n"
         )
     }
 }
 
-const MARK: &str = r#"l= n=0
+const MARK: &str = r#"l= n=0 b=
 if [ -f "$f" ]; then
   while IFS=' ' read -r key value; do
-    case $key in lineage) l=$value ;; fence) n=$value ;; esac
+    case $key in lineage) l=$value ;; fence) n=$value ;; began) b=$value ;; esac
   done <"$f"
   case $n in ''|*[!0-9]*) n=0 ;; esac
 fi
@@ -91,6 +110,8 @@ if [ "$when" != anyway ]; then
     if [ "$when" = again ]; then echo absent; exit; fi
   elif [ "$l" != "$lineage" ]; then echo foreign; cat "$f"; exit
   elif [ "$n" -gt "$fence" ] || [ "$n" -eq "$fence" ]; then echo newer; cat "$f"; exit
+  elif [ "$n" -ge "$first" ] && [ -n "$b" ]; then
+    case " $runs " in *" $n:$b "*) ;; *) echo newer; cat "$f"; exit ;; esac
   fi
 fi
 umask 077
@@ -105,11 +126,14 @@ pub(crate) async fn mark(effects: &TargetEffects, marker: &Marker, when: Marking
         Marking::Again => "again",
         Marking::Anyway => "anyway",
     };
+    let first = marker.earlier.last().map_or(marker.fence, |(fence, _)| *fence);
+    let runs: Vec<String> = marker.earlier.iter().map(|(fence, began)| format!("{fence}:{}", began.0)).collect();
     let head = format!(
-        "{}when={when}\nlineage={}\nfence={}\ncontent={}\n",
+        "{}when={when}\nlineage={}\nfence={}\nfirst={first}\nruns='{}'\ncontent={}\n",
         marker.place(),
         quote(&marker.lineage.0),
         marker.fence,
+        runs.join(" "),
         quote(&marker.content())
     );
     let printed = script(effects, head + MARK, None, LIMIT).await?;
@@ -155,6 +179,7 @@ fn found(text: &str) -> FoundMarker {
         match key {
             "lineage" => value.clone_into(&mut marker.lineage),
             "fence" => marker.fence = value.parse().unwrap_or(0),
+            "began" => marker.began = value.parse().ok().map(Timestamp),
             "store" => value.clone_into(&mut marker.store),
             _ => {}
         }

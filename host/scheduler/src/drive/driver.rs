@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::DriveError;
 use super::journal::JournalThread;
+use super::sharing::{News, SharingThread};
 use super::timers::Timers;
 use crate::core::Core;
 use crate::protocol::{Command, Input};
-use crate::seams::{Journal, StepProgress, StepRunner, StepTask};
+use crate::seams::{Journal, Sharing, StepProgress, StepRunner, StepTask};
 
 /// How long a cancelled step may take to end before its task is dropped.
 const CANCEL_GRACE: Duration = Duration::from_secs(10);
@@ -34,19 +35,25 @@ pub enum Control {
 
 type Ended = Result<(Id, (NodeId, StepProgress)), JoinError>;
 
+/// What a run needs from outside.
+pub struct Seams {
+    pub runner: Arc<dyn StepRunner>,
+    pub journal: Arc<dyn Journal>,
+    /// None where no other run can be.
+    pub sharing: Option<Arc<dyn Sharing>>,
+    /// Where everything that happens is told; events once they are durable, in order.
+    pub signals: UnboundedSender<Signal>,
+    pub clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
 /// Runs a plan to its end.
 ///
-/// Events go to `signals` once they are durable, in order. A closed `control` or a dropped receiver of `signals` is no
-/// reason to stop. When the journal fails, running steps are cancelled and the run ends with an error.
-pub async fn drive(
-    core: Core,
-    runner: Arc<dyn StepRunner>,
-    journal: Arc<dyn Journal>,
-    signals: UnboundedSender<Signal>,
-    control: UnboundedReceiver<Control>,
-    clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-) -> Result<RunOutcome, DriveError> {
+/// A closed `control` or a dropped receiver of signals is no reason to stop. When the journal fails, running steps are
+/// cancelled and the run ends with an error.
+pub async fn drive(core: Core, seams: Seams, control: UnboundedReceiver<Control>) -> Result<RunOutcome, DriveError> {
+    let Seams { runner, journal, sharing, signals, clock } = seams;
     let mut driver = Driver {
+        sharing: SharingThread::new(sharing, core.is_sharing()),
         core,
         runner,
         signals,
@@ -57,6 +64,7 @@ pub async fn drive(
         running: HashMap::new(),
         cancels: HashMap::new(),
         timers: Timers::default(),
+        retry: None,
         grace: None,
         outcome: None,
     };
@@ -73,12 +81,15 @@ struct Driver {
     signals: UnboundedSender<Signal>,
     clock: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     journal: JournalThread,
+    sharing: SharingThread,
     /// Calls that wait until the journal is durable up to the given number of events.
     held: VecDeque<(u64, StepTask)>,
     tasks: JoinSet<(NodeId, StepProgress)>,
     running: HashMap<Id, NodeId>,
     cancels: HashMap<NodeId, CancellationToken>,
     timers: Timers,
+    /// When what other runs have is asked for again.
+    retry: Option<Instant>,
     /// When cancelled steps are given up.
     grace: Option<Instant>,
     outcome: Option<RunOutcome>,
@@ -118,6 +129,17 @@ impl Driver {
                         self.feed(Input::Due { node })?;
                     }
                 }
+                news = self.sharing.news() => match news {
+                    Ok(News::Asked) => self.feed(Input::Joined)?,
+                    Ok(News::Answers(answers)) => self.feed(Input::Answered(answers))?,
+                    // What the run held ended with it.
+                    Err(_) if self.outcome.is_some() => {}
+                    Err(error) => return Err(error.into()),
+                },
+                () = sleep_until(self.retry) => {
+                    self.retry = None;
+                    self.feed(Input::Retry)?;
+                }
                 () = sleep_until(self.grace) => {
                     self.grace = None;
                     self.tasks.abort_all();
@@ -139,6 +161,9 @@ impl Driver {
                 }
                 Command::Ask { node } => drop(self.signals.send(Signal::GateReached { node })),
                 Command::WakeAfter { node, ms } => self.timers.add(node, ms),
+                Command::Exchange(exchange) => self.sharing.push(exchange),
+                Command::RetryAfter { ms } => self.retry = Some(Instant::now() + Duration::from_millis(ms)),
+                Command::Tell(wait) => drop(self.signals.send(Signal::Waiting(Arc::new(wait)))),
                 Command::Cancel { node } => {
                     if let Some(cancel) = self.cancels.get(&node) {
                         cancel.cancel();

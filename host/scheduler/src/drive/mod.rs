@@ -6,7 +6,8 @@
 mod driver;
 mod error;
 mod journal;
+mod sharing;
 mod timers;
 
-pub use self::driver::{Control, drive};
+pub use self::driver::{Control, Seams, drive};
 pub use self::error::DriveError;

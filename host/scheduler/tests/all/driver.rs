@@ -11,7 +11,8 @@ use crate::support::plans::{self, plan};
 use crate::support::world::{changed, options};
 use launchway_model::{Event, EventRecord, NodeId, Phase, Plan, RunOutcome, Signal, StepOutcome, Timestamp};
 use launchway_scheduler::{
-    Control, Core, DriveError, Journal, JournalError, Limits, OnFailure, StepProgress, StepRunner, StepTask, drive,
+    Control, Core, DriveError, Journal, JournalError, Limits, OnFailure, Seams, StepProgress, StepRunner, StepTask,
+    drive,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -76,7 +77,8 @@ fn begin(
     let (control, requests) = unbounded_channel();
     let (sender, signals) = unbounded_channel();
     let clock = Arc::new(|| Timestamp(42));
-    let handle = tokio::spawn(drive(core, runner, book.clone(), sender, requests, clock));
+    let seams = Seams { runner, journal: book.clone(), sharing: None, signals: sender, clock };
+    let handle = tokio::spawn(drive(core, seams, requests));
     (handle, Desk { control, signals })
 }
 

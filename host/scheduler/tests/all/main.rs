@@ -4,4 +4,5 @@ mod driver;
 mod makespan;
 mod promises;
 mod rules;
+mod sharing;
 mod support;

@@ -39,6 +39,7 @@ impl Run {
                 Command::WakeAfter { node, ms } => self.wakes.push((node.0, ms)),
                 Command::Ask { node } => self.seen.push(format!("ask {}", node.0)),
                 Command::Cancel { node } => self.cancels.push(node.0),
+                Command::Exchange(_) | Command::RetryAfter { .. } | Command::Tell(_) => {}
                 Command::Finish(outcome) => self.seen.push(format!("end {outcome:?}")),
             }
         }

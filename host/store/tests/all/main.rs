@@ -9,4 +9,5 @@ mod plugins;
 mod records;
 mod requirements;
 mod runs;
+mod sharing;
 mod support;

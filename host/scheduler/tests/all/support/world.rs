@@ -178,8 +178,8 @@ impl<'a> World<'a> {
         for command in commands {
             assert_eq!(self.outcome, None, "nothing comes after the end");
             match command {
-                // Nobody is there to be asked.
-                Command::Ask { .. } => {}
+                // Nobody is there to be asked, or to share with.
+                Command::Ask { .. } | Command::Exchange(_) | Command::RetryAfter { .. } | Command::Tell(_) => {}
                 Command::Record(record) => {
                     assert_eq!(record.index, self.events.len() as u64);
                     if let Event::StepFinished { node, .. } = &record.event {
