@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use launchway_model::{
-    ApplicationState, ChangeKind, InstanceChange, InstanceId, NodeKind, Operation, Phase, Plan, RunId, Scope,
+    ApplicationState, ChangeKind, InstanceChange, InstanceId, NodeKind, Operation, Phase, Plan, Replace, RunId, Scope,
 };
 use launchway_planner::{Desired, PlanError, Restriction, Since, plan_digest, restore};
 use proptest::prelude::*;
@@ -23,6 +23,8 @@ struct Part {
     number: u8,
     /// Of a file: two components of one application never have the same.
     path: usize,
+    /// What it takes the place of goes first.
+    delete_first: bool,
     edges: Vec<Edge>,
 }
 
@@ -42,11 +44,13 @@ fn any_part(at: usize) -> impl Strategy<Value = Part> {
     let word = prop::sample::select(vec!["needs", "needs", "needs", "after", "subscribe"]);
     let edge = (0..at.max(1), word, any::<bool>()).prop_map(|(to, word, same_target)| Edge { to, word, same_target });
     let edges = prop::collection::vec(edge, if at == 0 { 0..1 } else { 0..4 });
-    (kind, targets, 0..2u8, edges).prop_map(move |(kind, targets, number, edges)| Part {
+    let first = prop::bool::weighted(0.4);
+    (kind, targets, 0..2u8, edges, first).prop_map(move |(kind, targets, number, edges, delete_first)| Part {
         kind,
         targets,
         number,
         path: 0,
+        delete_first,
         edges: edges_of(at, edges),
     })
 }
@@ -106,7 +110,8 @@ fn project(model: &Model) -> Project {
             "file" => format!("path: /p{}, content: \"{}\"", part.path, part.number),
             _ => format!("number: {}", part.number),
         };
-        writeln!(components, "c{name}: {{ type: t/{}{on}, with: {{ {with} }}{lists} }}", part.kind).unwrap();
+        let first = if part.delete_first { ", replace: delete-first" } else { "" };
+        writeln!(components, "c{name}: {{ type: t/{}{on}, with: {{ {with} }}{lists}{first} }}", part.kind).unwrap();
     }
     let targets: String = (0..TARGETS).map(|at| format!("t{at}: {{}}\n")).collect();
     if model.is_empty() {
@@ -325,15 +330,26 @@ impl<'a> Oracle<'a> {
     }
 
     fn leaving(&self) {
-        let first = self.going_first();
-        for (place, changes) in self.changes.iter().filter(|(place, _)| !self.is_staying(**place)) {
+        let (first, late) = (self.going_first(), self.going_late());
+        let early = self.ahead_of(|place, change| !late.contains(&place.0) && self.uses_what_changes(place, change));
+        for (place, changes) in self.gone() {
             let nodes = &self.nodes[changes[0]];
+            let all = nodes.and_commit(&UNTIL_VERIFIED);
+            if !first.contains(&place.0) && !early.contains(&place.0) {
+                for (_, others) in self.staying() {
+                    let last = &self.nodes[*others.last().unwrap()];
+                    self.require(&[last.commit], &nodes.and_commit(&FROM_STOP), "what goes goes last");
+                }
+            }
             for (other, others) in &self.changes {
-                let needs = recorded_needs(&self.plan.changes[others[0]], *other, *place);
+                if !late.contains(&place.0) && self.is_staying(*other) && self.uses(place, changes[0], *other) {
+                    let own = &self.nodes[others[0]];
+                    self.require(&[nodes.commit], &own.of(&FROM_STOP), "gone before what it uses changes");
+                }
+                let needs = recorded_needs(&self.plan.changes[others[0]], *other, place);
                 if !needs || other.0 == place.0 {
                     continue;
                 }
-                let all = nodes.and_commit(&UNTIL_VERIFIED);
                 if !self.is_staying(*other) || !first.contains(&place.0) {
                     let last = &self.nodes[*others.last().unwrap()];
                     self.require(&[last.commit], &all, "leaving in reverse");
@@ -342,10 +358,61 @@ impl<'a> Oracle<'a> {
                 }
             }
         }
-        for (delete, taker) in self.handovers() {
+        for (delete, taker) in self.handovers().into_iter().chain(self.chosen()) {
             let taking = self.nodes[taker].and_commit(&[Phase::Install, Phase::Start, Phase::Verify]);
-            self.require(&[self.nodes[delete].commit], &taking, "a path changes hands");
+            self.require(&[self.nodes[delete].commit], &taking, "gone before what takes its place");
         }
+    }
+
+    /// Instances that go for good.
+    fn gone(&self) -> impl Iterator<Item = ((usize, usize), &Vec<usize>)> {
+        self.changes.iter().filter(|(place, _)| !self.is_staying(**place)).map(|(place, changes)| (*place, changes))
+    }
+
+    /// Whether an instance was deployed with an edge to one that is there already and changes.
+    fn uses(&self, place: (usize, usize), change: usize, other: (usize, usize)) -> bool {
+        let old = &self.plan.changes[self.changes[&other][0]];
+        let shakes = matches!(old.kind, ChangeKind::Update | ChangeKind::Delete);
+        shakes && recorded_needs(&self.plan.changes[change], place, other)
+    }
+
+    fn uses_what_changes(&self, place: (usize, usize), change: usize) -> bool {
+        self.staying().any(|(other, _)| self.uses(place, change, other))
+    }
+
+    /// Components that something which stays and changes was deployed with an edge to, and what those have edges to.
+    fn going_late(&self) -> BTreeSet<usize> {
+        let goes = |name: &usize| self.gone().any(|(place, _)| place.0 == *name);
+        let of =
+            |changes: &Vec<usize>| recorded_edges(&self.plan.changes[changes[0]]).into_iter().map(|(name, _)| name);
+        let mut found: BTreeSet<usize> = self.staying().flat_map(|(_, changes)| of(changes)).filter(goes).collect();
+        loop {
+            let gone = self.gone().filter(|(place, _)| found.contains(&place.0));
+            let more: Vec<usize> = gone.flat_map(|(_, changes)| of(changes)).filter(goes).collect();
+            let before = found.len();
+            found.extend(more);
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+
+    /// Deletes, and the creates that somebody said come after them.
+    fn chosen(&self) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (old, changes) in self.gone() {
+            let recorded = self.plan.changes[changes[0]].previous.as_ref().unwrap().spec.edges.replace;
+            let goes_first = self.new.get(&old.0).map_or(recorded == Replace::DeleteFirst, |part| part.delete_first);
+            for (new, others) in self.staying() {
+                let last = *others.last().unwrap();
+                let comes = self.plan.changes[last].kind == ChangeKind::Create;
+                let first = goes_first && (old.0 == new.0 || old.1 == new.1);
+                if comes && (first || old.1 == new.1 && self.new[&new.0].delete_first) {
+                    found.push((changes[0], last));
+                }
+            }
+        }
+        found
     }
 
     /// Deletes, and the changes that take over the paths they give up.
@@ -367,22 +434,29 @@ impl<'a> Oracle<'a> {
         found
     }
 
-    /// Components that give a path away, and those going with them that were deployed with edges to such.
+    /// Components of which something goes before what takes its place.
     fn going_first(&self) -> BTreeSet<usize> {
-        let givers = self.handovers().into_iter().map(|(delete, _)| place(&self.plan.changes[delete]));
-        let mut first: BTreeSet<usize> = givers.filter(|at| !self.is_staying(*at)).map(|at| at.0).collect();
-        let gone: Vec<_> = self.changes.iter().filter(|(place, _)| !self.is_staying(**place)).collect();
+        let first: BTreeSet<usize> =
+            self.handovers().into_iter().chain(self.chosen()).map(|(delete, _)| delete).collect();
+        self.ahead_of(|_, change| first.contains(&change))
+    }
+
+    /// Components with an instance that goes of which something is so, and those going with them that were deployed
+    /// with edges to such.
+    fn ahead_of(&self, is_so: impl Fn((usize, usize), usize) -> bool) -> BTreeSet<usize> {
+        let start = self.gone().filter(|(place, changes)| is_so(*place, changes[0]));
+        let mut found: BTreeSet<usize> = start.map(|(place, _)| place.0).collect();
         loop {
-            let before = first.len();
-            for (place, changes) in &gone {
+            let before = found.len();
+            for (place, changes) in self.gone() {
                 let edges = recorded_edges(&self.plan.changes[changes[0]]);
-                let goes = |name: &usize| first.contains(name) && gone.iter().any(|(other, _)| other.0 == *name);
+                let goes = |name: &usize| found.contains(name) && self.gone().any(|(other, _)| other.0 == *name);
                 if edges.iter().any(|(name, _)| goes(name)) {
-                    first.insert(place.0);
+                    found.insert(place.0);
                 }
             }
-            if first.len() == before {
-                return first;
+            if found.len() == before {
+                return found;
             }
         }
     }
@@ -406,12 +480,53 @@ fn place(change: &InstanceChange) -> (usize, usize) {
     (change.id.component.as_str()[1..].parse().unwrap(), change.id.target.as_str()[1..].parse().unwrap())
 }
 
-/// Returns the plan from a state to what is wanted; none if a path changes hands between two one of which is after all
-/// of the other.
-fn change(project: &Project, operation: Operation, desired: &Desired, state: &ApplicationState) -> Option<Plan> {
+/// Whether something goes and something else comes at one path, and nobody said that the one goes first.
+fn collides(model: &Model, state: &ApplicationState) -> bool {
+    let path = |id: &InstanceId| {
+        let record = state.instances.get(id)?;
+        let deployed = record.dirty.as_ref().and_then(|dirty| dirty.to.as_ref()).or(record.confirmed.as_ref())?;
+        Some((deployed.spec.properties.get("path")?.as_str()?.to_owned(), deployed.spec.edges.replace))
+    };
+    let place = |id: &InstanceId| (number(id.component.as_str()), number(id.target.as_str()));
+    let stays = |(name, target): (usize, usize)| model.get(&name).is_some_and(|part| part.targets.contains(&target));
+    state.instances.keys().filter(|id| !stays(place(id))).any(|gone| {
+        let Some((given, recorded)) = path(gone) else { return false };
+        let first = model.get(&place(gone).0).map_or(recorded == Replace::DeleteFirst, |part| part.delete_first);
+        let takers = model.iter().filter(|(_, part)| part.kind == "file" && part.targets.contains(&place(gone).1));
+        let mut takers = takers.filter(|(_, part)| format!("/p{}", part.path) == given);
+        takers.any(|(name, part)| {
+            let component = launchway_model::ComponentName::new(format!("c{name}")).unwrap();
+            let id = InstanceId { component, target: gone.target.clone() };
+            let has = path(&id).is_some_and(|(path, _)| path == given);
+            !has && !first && !part.delete_first
+        })
+    })
+}
+
+fn number(text: &str) -> usize {
+    text[1..].parse().unwrap()
+}
+
+/// Returns the plan from a state to what is wanted; none if a path changes hands in a way that nobody asked for, or
+/// between two one of which is after all of the other.
+fn change(
+    project: &Project,
+    model: &Model,
+    operation: Operation,
+    desired: &Desired,
+    state: &ApplicationState,
+) -> Option<Plan> {
+    let collides = operation == Operation::Deploy && collides(model, state);
     match project.try_plan(operation, Some(desired), state) {
-        Ok(planned) => Some(planned.plan),
+        Ok(planned) => {
+            assert!(!collides, "a collision was not noticed\n{}", text::plan(&planned.plan));
+            Some(planned.plan)
+        }
         Err(PlanError::PathChangesHands { .. }) => None,
+        Err(PlanError::Problems(found)) => {
+            assert!(collides && found.iter().all(|problem| problem.code == "collision"), "{found:?}");
+            None
+        }
         Err(error) => panic!("{error}"),
     }
 }
@@ -430,7 +545,7 @@ proptest! {
     fn every_promise_holds_from_any_release_to_any_other(old in any_model(), new in any_model()) {
         let mut state = deployed(&old);
         let project = project(&new);
-        let Some(plan) = change(&project, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
+        let Some(plan) = change(&project, &new, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
         Oracle::new(&plan, &new).check();
         prop_assert_eq!(plan_digest(&plan), plan_digest(&project.deploy(&state)));
         run_all(&mut state, &plan, 2);
@@ -459,8 +574,7 @@ proptest! {
         let before = state.clone();
         let mut project = project(&new);
         project.version("2.0");
-        let Some(plan) = change(&project, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
-        let number = |text: &str| text[1..].parse::<usize>().unwrap();
+        let Some(plan) = change(&project, &new, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
         let place = |id: &InstanceId| (number(id.component.as_str()), number(id.target.as_str()));
         support::run(&mut state, &plan, 2, |id| !fails.contains(&place(id)));
         let run = RunId(2);
@@ -468,7 +582,7 @@ proptest! {
         // A rollback that fails itself is gone on with by the next one.
         for attempt in [3, 4] {
             let desired = restore(&state, run, &plan, &since, &Restriction::default()).unwrap().desired;
-            let Some(rollback) = change(&project, Operation::Rollback { run }, &desired, &state) else { return Ok(()) };
+            let Some(rollback) = change(&project, &new, Operation::Rollback { run }, &desired, &state) else { return Ok(()) };
             support::run(&mut state, &rollback, attempt, |id| attempt == 4 || !fails_again.contains(&place(id)));
             since.attempts.insert(RunId(attempt));
         }
