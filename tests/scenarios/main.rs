@@ -10,6 +10,7 @@ mod names;
 mod order;
 mod output;
 mod plugins;
+mod removal;
 mod rollback;
 mod rolling;
 mod rollouts;

@@ -27,8 +27,13 @@ pub(crate) struct ChangeSteps {
 impl ChangeSteps {
     /// Whether there is anything in it that somebody outside could notice.
     pub(crate) fn is_disturbing(&self) -> bool {
-        let quiet = |phase| matches!(phase, Phase::Stage | Phase::Verify | Phase::Finish);
-        self.own.iter().flatten().any(|step| !quiet(step.phase))
+        self.disturbs_from().is_some()
+    }
+
+    /// Returns the first phase in which somebody outside could notice something.
+    pub(crate) fn disturbs_from(&self) -> Option<Phase> {
+        let quiet = |phase: &Phase| matches!(phase, Phase::Stage | Phase::Verify | Phase::Finish);
+        self.own.iter().flatten().map(|step| step.phase).find(|phase| !quiet(phase))
     }
 
     fn action(&mut self, ask: Ask) -> Option<&mut ActionSteps> {
@@ -188,7 +193,9 @@ fn arounds<'a>(at: usize, change: &'a InstanceChange, partings: &'a Partings) ->
 fn proposal(question: &Question, change: &InstanceChange, partings: &Partings) -> Option<Proposal> {
     let arounds = || arounds(question.change, change, partings);
     let subject = change.subject()?.spec.clone();
-    let causes = change.causes.clone();
+    // Whoever is told that an instance goes for good may know nothing of it any more.
+    let leaves = change.kind == ChangeKind::Delete && matches!(question.ask, Ask::Before(_));
+    let causes = if leaves { vec![Cause::Request("leave".to_owned())] } else { change.causes.clone() };
     let action = match question.ask {
         Ask::Own => None,
         Ask::Verify(at) => Some(actions(change).get(at)?),

@@ -29,8 +29,8 @@ pub(crate) struct Settling<'a> {
     pub(crate) chain: Chain,
     /// Its stop waits for others to have settled, so that nobody else waits for that.
     pub(crate) waits: bool,
-    /// Somebody outside could notice it.
-    pub(crate) disturbs: bool,
+    /// What comes before anything that somebody outside could notice.
+    pub(crate) unseen: Option<u32>,
 }
 
 /// A change with its steps.

@@ -34,8 +34,10 @@ pub(super) fn draw(
         return;
     }
     let mut changing: BTreeMap<&TargetName, Vec<u32>> = BTreeMap::new();
-    for staying in settling.iter().filter(|staying| staying.disturbs && asked.contains(&staying.change.id.target)) {
-        changing.entry(&staying.change.id.target).or_default().extend(staying.chain.at(Anchor::StopBegin));
+    for staying in settling.iter().filter(|staying| asked.contains(&staying.change.id.target)) {
+        if let Some(unseen) = staying.unseen {
+            changing.entry(&staying.change.id.target).or_default().push(unseen);
+        }
     }
     let mut parted: BTreeMap<&TargetName, u32> = BTreeMap::new();
     let mut open = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use launchway_model::{
     Batches, ChangeIndex, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceId, InstanceRecord,
-    InstanceSpec, PlanNode, TargetName, TargetSpec,
+    InstanceSpec, Phase, PlanNode, TargetName, TargetSpec,
 };
 
 use super::chain::{Chain, Chainer, Part, Settling};
@@ -129,8 +129,14 @@ pub(crate) fn order<'a>(input: OrderInput<'a>, warnings: &mut Diagnostics) -> Re
             of_component.push(chain.map(|(_, _, chain)| chain));
             if let Some((old, new, chain)) = chain {
                 let waits = component.held || component.gradual;
-                let disturbs = steps[old].is_disturbing() || steps[new].is_disturbing();
-                staying.push(Settling { change: &changes[old], chain, waits, disturbs });
+                let unseen = match steps[old].disturbs_from() {
+                    _ if old != new => chain.at(Anchor::StopBegin),
+                    Some(Phase::Install) => chain.at(Anchor::InstallBegin),
+                    Some(Phase::Start) => chain.at(Anchor::StartBegin),
+                    Some(_) => chain.at(Anchor::StopBegin),
+                    None => None,
+                };
+                staying.push(Settling { change: &changes[old], chain, waits, unseen });
                 if let Some(node) = chain.at(Anchor::InstallBegin) {
                     ends.install_begin.insert(ChangeIndex(new as u32), node);
                 }
@@ -247,7 +253,7 @@ fn add_anchors(
             *anchors |= Anchor::StopEnd.bit();
         }
         if asked.contains(&change.id.target) {
-            *anchors |= Anchor::StopBegin.bit();
+            *anchors |= Anchor::StopBegin.bit() | Anchor::InstallBegin.bit() | Anchor::StartBegin.bit();
         }
     }
 }

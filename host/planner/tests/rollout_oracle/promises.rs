@@ -1,181 +1,23 @@
-//! What rolls in batches, what is done around it and what goes: random models, from one release to another and away,
-//! against the promises' own words.
-
-mod support;
+//! The promises, each in its own words, held against every pair of nodes that it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use launchway_model::{ActionPlace, ChangeKind, InstanceId, NodeKind, Operation, Owner, Phase, Plan, RunId, Unit};
-use launchway_planner::{Desired, PlanError, Restriction, Since, restore};
-use proptest::prelude::*;
-use support::reach::Reach;
-use support::{Project, empty_state, run, run_all, text};
+use launchway_model::{ActionPlace, ChangeKind, InstanceId, NodeKind, Operation, Owner, Phase, Plan, TargetName, Unit};
 
-/// Two releases of a random application in which some components roll together.
-#[derive(Clone, Debug)]
-struct Model {
-    parts: Vec<Part>,
-    /// Of each group: its strategies, as YAML.
-    groups: Vec<&'static str>,
-}
+use crate::model::{LB, Model, Place};
+use crate::support::reach::Reach;
+use crate::support::text;
 
-/// A component of both releases, or of one.
-#[derive(Clone, Debug)]
-struct Part {
-    kind: &'static str,
-    /// In each release: where it is, and with what it rolls.
-    targets: [BTreeSet<usize>; 2],
-    group: [Option<usize>; 2],
-    changes: bool,
-    around: bool,
-    delete_first: bool,
-    /// To parts of lower numbers; with `true`, on the same target only.
-    needs: Vec<(usize, bool)>,
-}
-
-/// The last of them is the one on which something is done around others.
-const TARGETS: usize = 5;
-const LB: usize = 4;
-const STRATEGIES: [&str; 7] = [
-    "[]",
-    "[{ rolling: 1 }]",
-    "[{ rolling: 2 }]",
-    "[{ rolling: 2, window: true }]",
-    "[{ ramp: [1, \"50%\"], gate: { bake: 5 } }]",
-    "[{ by: dc }, { rolling: 1 }]",
-    "[{ by: dc, gate: approve }]",
-];
-
-type Place = (usize, usize);
-
-impl Model {
-    fn is_there(&self, release: usize, (part, target): Place) -> bool {
-        self.parts[part].targets[release].contains(&target)
-    }
-
-    /// With what a component rolls, if old and new instances of it are side by side at times.
-    fn gradual(&self, release: usize, part: usize) -> Option<usize> {
-        self.parts[part].group[release].filter(|group| self.groups[*group] != "[]")
-    }
-
-    /// What an instance needs of those that are there.
-    fn needs(&self, place: Place, there: impl Fn(Place) -> bool) -> Vec<Place> {
-        let pairs =
-            self.parts[place.0].needs.iter().flat_map(|(to, same)| (0..TARGETS).map(move |on| (*to, on, *same)));
-        pairs
-            .filter(|(_, on, same)| !same || *on == place.1)
-            .map(|(to, on, _)| (to, on))
-            .filter(|at| there(*at))
-            .collect()
-    }
-}
-
-fn any_model() -> impl Strategy<Value = Model> {
-    let groups = prop::collection::vec(prop::sample::select(STRATEGIES.to_vec()), 1..4);
-    (1..7usize, groups).prop_flat_map(|(count, groups)| {
-        let number = groups.len();
-        let parts: Vec<_> = (0..count).map(|at| any_part(at, number)).collect();
-        parts.prop_map(move |parts| Model { parts, groups: groups.clone() })
-    })
-}
-
-fn any_targets() -> impl Strategy<Value = BTreeSet<usize>> {
-    let some = prop::collection::btree_set(0..LB, 1..=LB);
-    prop_oneof![6 => some, 1 => Just(BTreeSet::from([LB])), 1 => Just(BTreeSet::new())]
-}
-
-fn any_part(at: usize, groups: usize) -> impl Strategy<Value = Part> {
-    let kind = prop::sample::select(vec!["full", "service", "plain"]);
-    let needs = prop::collection::vec((0..at.max(1), any::<bool>()), if at == 0 { 0..1 } else { 0..3 });
-    let group = || prop::option::weighted(0.6, 0..groups);
-    let places =
-        (any_targets(), prop::option::weighted(0.6, any_targets()), group(), prop::option::weighted(0.2, group()));
-    let flags = (prop::bool::weighted(0.8), prop::bool::weighted(0.4), prop::bool::weighted(0.15));
-    (kind, places, flags, needs).prop_map(move |(kind, (old, new, group, other), flags, mut needs)| {
-        let (changes, around, delete_first) = flags;
-        needs.retain(|(to, _)| *to < at);
-        needs.sort();
-        needs.dedup_by_key(|(to, _)| *to);
-        let targets = [old.clone(), new.unwrap_or(old)];
-        // Nothing is done around what is where that is done.
-        let around = around && targets.iter().all(|targets| !targets.contains(&LB));
-        Part { kind, targets, group: [group, other.unwrap_or(group)], changes, around, delete_first, needs }
-    })
-}
-
-fn project(model: &Model, release: usize) -> Project {
-    let mut components = String::new();
-    let there = |at: &usize| !model.parts[*at].targets[release].is_empty();
-    for (at, part) in model.parts.iter().enumerate().filter(|(at, _)| there(at)) {
-        let number = if part.changes { release + 1 } else { 1 };
-        let scope = |same: bool| if same { "same-target" } else { "all" };
-        let needs = part.needs.iter().filter(|(to, _)| there(to));
-        let needs: Vec<String> =
-            needs.map(|(to, same)| format!("{{ component: c{to}, scope: {} }}", scope(*same))).collect();
-        let not = (0..TARGETS).filter(|at| !part.targets[release].contains(at));
-        let not: Vec<String> = not.map(|at| format!("name!=t{at}")).collect();
-        let on = if not.is_empty() { String::new() } else { format!(", on: \"{}\"", not.join(",")) };
-        let around = ", around: [{ at: name=t4, before: { type: t/check }, after: { type: t/check } }]";
-        let around = if part.around { around } else { "" };
-        let first = if part.delete_first { ", replace: delete-first" } else { "" };
-        let (kind, needs) = (part.kind, needs.join(", "));
-        writeln!(
-            components,
-            "c{at}: {{ type: t/{kind}{on}, with: {{ number: {number} }}, needs: [{needs}]{around}{first} }}"
-        )
-        .unwrap();
-    }
-    let targets: String = (0..TARGETS).map(|at| format!("t{at}: {{ labels: {{ dc: d{} }} }}\n", at % 2)).collect();
-    let mut project = Project::new(if components.is_empty() { "x: 1" } else { &components }, &targets);
-    if components.is_empty() {
-        project.application = "application: shop\ncomponents: {}\n".to_owned();
-        return project;
-    }
-    let mut groups = String::new();
-    for (at, strategies) in model.groups.iter().enumerate() {
-        let members = model.parts.iter().enumerate().filter(|(_, part)| part.group[release] == Some(at));
-        let members: Vec<String> = members.filter(|(at, _)| there(at)).map(|(at, _)| format!("c{at}")).collect();
-        if !members.is_empty() {
-            write!(groups, "g{at}: {{ members: [{}], rollout: {strategies} }}, ", members.join(", ")).unwrap();
-        }
-    }
-    project.also(&format!("groups: {{ {groups} }}\n"));
-    project
-}
-
-/// Whether units wait for each other in a circle, found by trying every way.
-fn circular(model: &Model, release: usize) -> bool {
-    let there = |at: usize| !model.parts[at].targets[release].is_empty();
-    let unit = |at: usize| model.gradual(release, at).map_or(at, |group| 100 + group);
-    let mut reach: BTreeSet<(usize, usize)> = BTreeSet::new();
-    for (at, part) in model.parts.iter().enumerate().filter(|(at, _)| there(*at)) {
-        let needs = part.needs.iter().map(|(to, _)| *to).filter(|to| there(*to));
-        reach.extend(needs.map(|to| (unit(at), unit(to))).filter(|(from, to)| from != to));
-    }
-    loop {
-        let more: Vec<(usize, usize)> = reach
-            .iter()
-            .flat_map(|(a, b)| reach.iter().filter(move |(c, _)| c == b).map(move |(_, d)| (*a, *d)))
-            .collect();
-        let before = reach.len();
-        reach.extend(more);
-        if reach.len() == before {
-            return reach.iter().any(|(from, to)| from == to);
-        }
-    }
-}
-
-const DISTURBING: [Phase; 5] = [Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
+pub(crate) const DISTURBING: [Phase; 5] = [Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
 
 /// The nodes of each instance, by what they are.
 #[derive(Default)]
-struct Nodes {
-    phases: BTreeMap<Phase, Vec<usize>>,
-    commit: usize,
-    before: Vec<usize>,
-    after: Vec<usize>,
-    kind: Option<ChangeKind>,
+pub(crate) struct Nodes {
+    pub(crate) phases: BTreeMap<Phase, Vec<usize>>,
+    pub(crate) commit: usize,
+    pub(crate) before: Vec<usize>,
+    pub(crate) after: Vec<usize>,
+    pub(crate) kind: Option<ChangeKind>,
 }
 
 impl Nodes {
@@ -195,32 +37,32 @@ impl Nodes {
     }
 }
 
-fn number(text: &str) -> usize {
+pub(crate) fn number(text: &str) -> usize {
     text[1..].parse().unwrap()
 }
 
-fn place(id: &InstanceId) -> Place {
+pub(crate) fn place(id: &InstanceId) -> Place {
     (number(id.component.as_str()), number(id.target.as_str()))
 }
 
 /// A plan, held against the promises.
-struct Oracle<'a> {
-    model: &'a Model,
-    plan: &'a Plan,
-    reach: Reach,
+pub(crate) struct Oracle<'a> {
+    pub(crate) model: &'a Model,
+    pub(crate) plan: &'a Plan,
+    pub(crate) reach: Reach,
     /// What changes and stays; what goes.
-    staying: BTreeMap<Place, Nodes>,
-    leaving: BTreeMap<Place, Nodes>,
+    pub(crate) staying: BTreeMap<Place, Nodes>,
+    pub(crate) leaving: BTreeMap<Place, Nodes>,
     /// What is recorded before.
-    recorded: BTreeSet<Place>,
+    pub(crate) recorded: BTreeSet<Place>,
     /// What is wanted; none: nothing.
-    release: Option<usize>,
+    pub(crate) release: Option<usize>,
     /// In which batch each target of a group is: of what stays, and of what goes.
-    cells: [BTreeMap<(usize, usize), usize>; 2],
+    pub(crate) cells: [BTreeMap<(usize, usize), usize>; 2],
 }
 
 impl<'a> Oracle<'a> {
-    fn new(model: &'a Model, plan: &'a Plan, release: Option<usize>, recorded: BTreeSet<Place>) -> Self {
+    pub(crate) fn new(model: &'a Model, plan: &'a Plan, release: Option<usize>, recorded: BTreeSet<Place>) -> Self {
         let mut found: BTreeMap<Place, Nodes> = BTreeMap::new();
         for (at, node) in plan.nodes.iter().enumerate() {
             match &node.kind {
@@ -259,7 +101,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         self.staged();
         if let Some(release) = self.release {
             self.stays(release);
@@ -269,11 +111,25 @@ impl<'a> Oracle<'a> {
         self.parts();
     }
 
+    /// Whether a component comes after all of something.
+    fn is_held(&self, part: usize) -> bool {
+        let part = &self.model.parts[part];
+        part.needs.iter().zip(&part.words).any(|(_, word)| *word == "after")
+    }
+
+    fn is_after(&self, part: usize, other: usize) -> bool {
+        let part = &self.model.parts[part];
+        part.needs.iter().zip(&part.words).any(|((to, _), word)| *to == other && *word == "after")
+    }
+
     fn staged(&self) {
-        let all = || self.staying.values().chain(self.leaving.values());
-        for own in all() {
+        let all = || self.staying.iter().chain(&self.leaving).map(|(_, nodes)| nodes);
+        for (place, own) in self.staying.iter().chain(&self.leaving) {
             let staged = own.of(&[Phase::Stage]);
             self.require(&staged, &own.of(&DISTURBING), "stage");
+            if self.staying.contains_key(place) && self.is_held(place.0) {
+                continue;
+            }
             for other in all() {
                 self.require(&staged, &other.of(&[Phase::Stop, Phase::Remove]), "staged everywhere");
                 self.require(&staged, &other.before, "staged before anything is done around");
@@ -318,17 +174,24 @@ impl<'a> Oracle<'a> {
                 }
                 let all = [Phase::Stage, Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
                 let needed = its.of(&all);
+                if self.is_after(place.0, other.0) {
+                    if !together || cell(*place) == cell(*other) {
+                        self.require(&needed, &own.all(), "after all of it");
+                    }
+                    continue;
+                }
+                let stopping = if self.is_held(place.0) { Vec::new() } else { own.of(&[Phase::Stop]) };
                 if together {
                     if cell(*place) == cell(*other) {
                         self.require(&needed, &own.of(&[Phase::Start, Phase::Verify]), "needs, in one batch");
-                        self.require(&own.of(&[Phase::Stop]), &its.of(&DISTURBING), "stops first, in one batch");
+                        self.require(&stopping, &its.of(&DISTURBING), "stops first, in one batch");
                     }
                 } else if gradual(place).is_some() {
                     self.require(&needed, &disturbing, "needs, beside old ones");
                     self.require(&needed, &own.before, "needs, beside old ones, around");
                 } else {
                     self.require(&needed, &own.of(&[Phase::Start, Phase::Verify]), "needs");
-                    self.require(&own.of(&[Phase::Stop]), &its.of(&DISTURBING), "stops first");
+                    self.require(&stopping, &its.of(&DISTURBING), "stops first");
                 }
             }
         }
@@ -480,8 +343,7 @@ impl<'a> Oracle<'a> {
             expected.retain(|batch| !batch.is_empty());
             let unit = Unit::Group(format!("g{group}").into());
             let found = self.plan.rollouts.iter().find(|rollout| rollout.going && rollout.unit == unit);
-            let names =
-                |batch: &Vec<_>| batch.iter().map(|name: &launchway_model::TargetName| number(name.as_str())).collect();
+            let names = |batch: &Vec<_>| batch.iter().map(|name: &TargetName| number(name.as_str())).collect();
             let found: Vec<Vec<usize>> = found.iter().flat_map(|rollout| &rollout.batches).map(names).collect();
             assert_eq!(found, if expected.len() > 1 { expected } else { Vec::new() }, "{}", text::plan(self.plan));
         }
@@ -547,83 +409,4 @@ impl<'a> Oracle<'a> {
         }
         found
     }
-}
-
-fn recorded(state: &launchway_model::ApplicationState) -> BTreeSet<Place> {
-    state.instances.keys().map(place).collect()
-}
-
-/// From nothing to the first release, to the second one, in which something fails; then on, and away.
-fn through_life(model: &Model, fails: &BTreeSet<Place>) -> Result<(), TestCaseError> {
-    let first = project(model, 0);
-    let mut state = empty_state();
-    match first.try_plan(Operation::Deploy, Some(&first.desired()), &state) {
-        Ok(planned) => {
-            prop_assert!(!circular(model, 0));
-            Oracle::new(model, &planned.plan, Some(0), BTreeSet::new()).check();
-            run_all(&mut state, &planned.plan, 1);
-        }
-        Err(PlanError::NotConvex { .. }) => {
-            prop_assert!(circular(model, 0));
-            return Ok(());
-        }
-        Err(error) => panic!("{error}"),
-    }
-    let gone = first.undeploy(&state);
-    Oracle::new(model, &gone, None, recorded(&state)).check();
-    let mut second = project(model, 1);
-    second.version("2.0");
-    let plan = match second.try_plan(Operation::Deploy, Some(&second.desired()), &state) {
-        Ok(planned) => planned.plan,
-        Err(PlanError::NotConvex { .. }) => {
-            prop_assert!(circular(model, 1));
-            return Ok(());
-        }
-        Err(error) => panic!("{error}"),
-    };
-    prop_assert!(!circular(model, 1));
-    Oracle::new(model, &plan, Some(1), recorded(&state)).check();
-    let before = state.clone();
-    run(&mut state, &plan, 2, |id| !fails.contains(&place(id)));
-    // Whatever mixture is there now: it can be restarted, and gone back from.
-    let restart = second.try_plan(Operation::Restart, Some(&Desired::recorded(&state)), &state);
-    prop_assert!(restart.is_ok(), "{restart:?}");
-    let back = restore(&state, RunId(2), &plan, &Since::default(), &Restriction::default()).unwrap().desired;
-    let back = second.try_plan(Operation::Rollback { run: RunId(2) }, Some(&back), &state);
-    let mut restored = state.clone();
-    match back {
-        Ok(planned) => run_all(&mut restored, &planned.plan, 3),
-        Err(error) => panic!("{error}"),
-    }
-    prop_assert!(restored.instances.keys().eq(before.instances.keys()));
-    prop_assert!(restored.instances.values().all(|record| record.dirty.is_none()));
-    // What failed half-way is done again.
-    let again = second.deploy(&state);
-    run_all(&mut state, &again, 3);
-    prop_assert!(second.deploy(&state).is_empty());
-    let gone = second.undeploy(&state);
-    run_all(&mut state, &gone, 4);
-    prop_assert!(state.instances.is_empty());
-    Ok(())
-}
-
-/// The cases are divided among tests, so that they run beside each other.
-macro_rules! parts {
-    ($($name:ident: $part:literal)*) => { $(
-        proptest! {
-            #![proptest_config(support::part_of_cases(CASES, $part))]
-
-            #[test]
-            fn $name(model in any_model(), fails in prop::collection::btree_set((0..7usize, 0..TARGETS), 0..3)) {
-                through_life(&model, &fails)?;
-            }
-        }
-    )* };
-}
-
-const CASES: u32 = 5_000;
-
-parts! {
-    every_promise_of_what_rolls_and_goes_holds: 1
-    every_promise_of_what_rolls_and_goes_holds_elsewhere: 2
 }

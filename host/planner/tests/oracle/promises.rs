@@ -1,132 +1,18 @@
-//! The order promises, held by plans of random applications: checked pair by pair against the promises' own words.
-
-mod support;
+//! The promises, each in its own words, held against every pair of nodes that it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use launchway_model::{
-    ApplicationState, ChangeKind, InstanceChange, InstanceId, NodeKind, Operation, Phase, Plan, Replace, RunId, Scope,
-};
-use launchway_planner::{Desired, PlanError, Restriction, Since, plan_digest, restore};
-use proptest::prelude::*;
-use support::reach::Reach;
-use support::{Project, empty_state, run_all, text};
+use launchway_model::{ChangeKind, InstanceChange, NodeKind, Phase, Plan, Replace, Scope};
 
-const TARGETS: usize = 3;
-
-/// A component of a random application. Edges lead only to components of a lower rank.
-#[derive(Clone, Debug)]
-struct Part {
-    kind: &'static str,
-    targets: BTreeSet<usize>,
-    number: u8,
-    /// Of a file: two components of one application never have the same.
-    path: usize,
-    /// What it takes the place of goes first.
-    delete_first: bool,
-    edges: Vec<Edge>,
-}
-
-#[derive(Clone, Debug)]
-struct Edge {
-    to: usize,
-    word: &'static str,
-    same_target: bool,
-}
-
-/// By component number; what is absent is not in the application.
-type Model = BTreeMap<usize, Part>;
-
-fn any_part(at: usize) -> impl Strategy<Value = Part> {
-    let kind = prop::sample::select(vec!["full", "service", "plain", "file"]);
-    let targets = prop::collection::btree_set(0..TARGETS, 1..=TARGETS);
-    let word = prop::sample::select(vec!["needs", "needs", "needs", "after", "subscribe"]);
-    let edge = (0..at.max(1), word, any::<bool>()).prop_map(|(to, word, same_target)| Edge { to, word, same_target });
-    let edges = prop::collection::vec(edge, if at == 0 { 0..1 } else { 0..4 });
-    let first = prop::bool::weighted(0.4);
-    (kind, targets, 0..2u8, edges, first).prop_map(move |(kind, targets, number, edges, delete_first)| Part {
-        kind,
-        targets,
-        number,
-        path: 0,
-        delete_first,
-        edges: edges_of(at, edges),
-    })
-}
-
-fn edges_of(at: usize, mut edges: Vec<Edge>) -> Vec<Edge> {
-    edges.retain(|edge| edge.to < at);
-    edges.sort_by_key(|edge| (edge.to, edge.word));
-    edges.dedup_by_key(|edge| (edge.to, edge.word));
-    edges
-}
-
-fn any_model() -> impl Strategy<Value = Model> {
-    (0..6usize, any::<u64>()).prop_flat_map(|(count, ranks)| {
-        let parts: Vec<_> = (0..=count).map(|at| (any_part(at), prop::bool::weighted(0.85))).collect();
-        parts.prop_map(move |parts| {
-            // A random relabelling, so that names do not follow ranks: each model has its own ranks.
-            let names = shuffled(parts.len(), ranks);
-            let mut model = Model::new();
-            for (at, (part, present)) in parts.iter().enumerate() {
-                if *present {
-                    let edges = part.edges.iter().map(|edge| Edge { to: names[edge.to], ..edge.clone() }).collect();
-                    // Another application gives the same paths to other components.
-                    let path = (names[at] + ranks as usize % 3) % 7;
-                    model.insert(names[at], Part { edges, path, ..part.clone() });
-                }
-            }
-            let present: BTreeSet<usize> = model.keys().copied().collect();
-            model.values_mut().for_each(|part| part.edges.retain(|edge| present.contains(&edge.to)));
-            model
-        })
-    })
-}
-
-fn shuffled(count: usize, mut seed: u64) -> Vec<usize> {
-    let mut names: Vec<usize> = (0..count).collect();
-    for at in (1..count).rev() {
-        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        names.swap(at, (seed >> 33) as usize % (at + 1));
-    }
-    names
-}
-
-fn project(model: &Model) -> Project {
-    let mut components = String::new();
-    for (name, part) in model {
-        let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for edge in &part.edges {
-            let scope = if edge.same_target { "same-target" } else { "all" };
-            let word = if edge.word == "subscribe" { ", word: reload" } else { "" };
-            lists.entry(edge.word).or_default().push(format!("{{ component: c{}, scope: {scope}{word} }}", edge.to));
-        }
-        let lists: String = lists.iter().map(|(word, list)| format!(", {word}: [{}]", list.join(", "))).collect();
-        let labels: Vec<String> =
-            (0..TARGETS).filter(|at| !part.targets.contains(at)).map(|at| format!("name!=t{at}")).collect();
-        let on = if labels.is_empty() { String::new() } else { format!(", on: \"{}\"", labels.join(",")) };
-        let with = match part.kind {
-            "file" => format!("path: /p{}, content: \"{}\"", part.path, part.number),
-            _ => format!("number: {}", part.number),
-        };
-        let first = if part.delete_first { ", replace: delete-first" } else { "" };
-        writeln!(components, "c{name}: {{ type: t/{}{on}, with: {{ {with} }}{lists}{first} }}", part.kind).unwrap();
-    }
-    let targets: String = (0..TARGETS).map(|at| format!("t{at}: {{}}\n")).collect();
-    if model.is_empty() {
-        let mut project = Project::new("x: 1", &targets);
-        project.application = "application: shop\ncomponents: {}\n".to_owned();
-        return project;
-    }
-    Project::new(&components, &targets)
-}
+use crate::model::Model;
+use crate::support::reach::Reach;
+use crate::support::text;
 
 /// A change's nodes, by phase.
 #[derive(Default, Clone)]
-struct Nodes {
-    phases: BTreeMap<Phase, Vec<usize>>,
-    commit: usize,
+pub(crate) struct Nodes {
+    pub(crate) phases: BTreeMap<Phase, Vec<usize>>,
+    pub(crate) commit: usize,
 }
 
 impl Nodes {
@@ -142,22 +28,22 @@ impl Nodes {
     }
 }
 
-const UNTIL_VERIFIED: [Phase; 6] =
+pub(crate) const UNTIL_VERIFIED: [Phase; 6] =
     [Phase::Stage, Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
-const FROM_STOP: [Phase; 5] = [Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
-const FROM_START: [Phase; 2] = [Phase::Start, Phase::Verify];
+pub(crate) const FROM_STOP: [Phase; 5] = [Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
+pub(crate) const FROM_START: [Phase; 2] = [Phase::Start, Phase::Verify];
 
-struct Oracle<'a> {
-    plan: &'a Plan,
-    reach: Reach,
-    nodes: Vec<Nodes>,
-    new: &'a Model,
+pub(crate) struct Oracle<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) reach: Reach,
+    pub(crate) nodes: Vec<Nodes>,
+    pub(crate) new: &'a Model,
     /// The changes of each instance, by component and target: one, or two for a type change.
-    changes: BTreeMap<(usize, usize), Vec<usize>>,
+    pub(crate) changes: BTreeMap<(usize, usize), Vec<usize>>,
 }
 
 impl<'a> Oracle<'a> {
-    fn new(plan: &'a Plan, new: &'a Model) -> Self {
+    pub(crate) fn new(plan: &'a Plan, new: &'a Model) -> Self {
         let mut nodes = vec![Nodes::default(); plan.changes.len()];
         for (at, node) in plan.nodes.iter().enumerate() {
             match &node.kind {
@@ -200,7 +86,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         self.own_chains();
         self.staging();
         self.wanted_pairs();
@@ -463,12 +349,12 @@ impl<'a> Oracle<'a> {
 }
 
 /// Whether an instance was deployed with an edge to another one.
-fn recorded_needs(change: &InstanceChange, from: (usize, usize), to: (usize, usize)) -> bool {
+pub(crate) fn recorded_needs(change: &InstanceChange, from: (usize, usize), to: (usize, usize)) -> bool {
     let mut edges = recorded_edges(change).into_iter();
     edges.any(|(component, scope)| component == to.0 && (scope == Scope::All || from.1 == to.1))
 }
 
-fn recorded_edges(change: &InstanceChange) -> Vec<(usize, Scope)> {
+pub(crate) fn recorded_edges(change: &InstanceChange) -> Vec<(usize, Scope)> {
     let Some(previous) = &change.previous else { return Vec::new() };
     let edges = &previous.spec.edges;
     let plain = edges.needs.iter().chain(&edges.after).map(|edge| (&edge.component, edge.scope));
@@ -476,120 +362,6 @@ fn recorded_edges(change: &InstanceChange) -> Vec<(usize, Scope)> {
     all.map(|(component, scope)| (component.as_str()[1..].parse().unwrap(), scope)).collect()
 }
 
-fn place(change: &InstanceChange) -> (usize, usize) {
+pub(crate) fn place(change: &InstanceChange) -> (usize, usize) {
     (change.id.component.as_str()[1..].parse().unwrap(), change.id.target.as_str()[1..].parse().unwrap())
-}
-
-/// Whether something goes and something else comes at one path, and nobody said that the one goes first.
-fn collides(model: &Model, state: &ApplicationState) -> bool {
-    let path = |id: &InstanceId| {
-        let record = state.instances.get(id)?;
-        let deployed = record.dirty.as_ref().and_then(|dirty| dirty.to.as_ref()).or(record.confirmed.as_ref())?;
-        Some((deployed.spec.properties.get("path")?.as_str()?.to_owned(), deployed.spec.edges.replace))
-    };
-    let place = |id: &InstanceId| (number(id.component.as_str()), number(id.target.as_str()));
-    let stays = |(name, target): (usize, usize)| model.get(&name).is_some_and(|part| part.targets.contains(&target));
-    state.instances.keys().filter(|id| !stays(place(id))).any(|gone| {
-        let Some((given, recorded)) = path(gone) else { return false };
-        let first = model.get(&place(gone).0).map_or(recorded == Replace::DeleteFirst, |part| part.delete_first);
-        let takers = model.iter().filter(|(_, part)| part.kind == "file" && part.targets.contains(&place(gone).1));
-        let mut takers = takers.filter(|(_, part)| format!("/p{}", part.path) == given);
-        takers.any(|(name, part)| {
-            let component = launchway_model::ComponentName::new(format!("c{name}")).unwrap();
-            let id = InstanceId { component, target: gone.target.clone() };
-            let has = path(&id).is_some_and(|(path, _)| path == given);
-            !has && !first && !part.delete_first
-        })
-    })
-}
-
-fn number(text: &str) -> usize {
-    text[1..].parse().unwrap()
-}
-
-/// Returns the plan from a state to what is wanted; none if a path changes hands in a way that nobody asked for, or
-/// between two one of which is after all of the other.
-fn change(
-    project: &Project,
-    model: &Model,
-    operation: Operation,
-    desired: &Desired,
-    state: &ApplicationState,
-) -> Option<Plan> {
-    let collides = operation == Operation::Deploy && collides(model, state);
-    match project.try_plan(operation, Some(desired), state) {
-        Ok(planned) => {
-            assert!(!collides, "a collision was not noticed\n{}", text::plan(&planned.plan));
-            Some(planned.plan)
-        }
-        Err(PlanError::PathChangesHands { .. }) => None,
-        Err(PlanError::Problems(found)) => {
-            assert!(collides && found.iter().all(|problem| problem.code == "collision"), "{found:?}");
-            None
-        }
-        Err(error) => panic!("{error}"),
-    }
-}
-
-fn deployed(model: &Model) -> ApplicationState {
-    let mut state = empty_state();
-    let plan = project(model).deploy(&state);
-    run_all(&mut state, &plan, 1);
-    state
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    #[test]
-    fn every_promise_holds_from_any_release_to_any_other(old in any_model(), new in any_model()) {
-        let mut state = deployed(&old);
-        let project = project(&new);
-        let Some(plan) = change(&project, &new, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
-        Oracle::new(&plan, &new).check();
-        prop_assert_eq!(plan_digest(&plan), plan_digest(&project.deploy(&state)));
-        run_all(&mut state, &plan, 2);
-        let again = project.deploy(&state);
-        prop_assert!(again.changes.is_empty() && again.nodes.is_empty() && again.amendments.is_empty());
-    }
-
-    #[test]
-    fn an_undeployment_keeps_every_promise_and_leaves_nothing(model in any_model()) {
-        let mut state = deployed(&model);
-        let plan = project(&model).undeploy(&state);
-        prop_assert!(plan.changes.iter().all(|change| change.kind == ChangeKind::Delete));
-        Oracle::new(&plan, &Model::new()).check();
-        run_all(&mut state, &plan, 2);
-        prop_assert!(state.instances.is_empty() && state.version.is_none());
-    }
-
-    #[test]
-    fn a_rollback_of_anything_that_failed_anywhere_brings_back_what_was(
-        old in any_model(),
-        new in any_model(),
-        fails in prop::collection::btree_set((0..7usize, 0..TARGETS), 0..4),
-        fails_again in prop::collection::btree_set((0..7usize, 0..TARGETS), 0..3),
-    ) {
-        let mut state = deployed(&old);
-        let before = state.clone();
-        let mut project = project(&new);
-        project.version("2.0");
-        let Some(plan) = change(&project, &new, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
-        let place = |id: &InstanceId| (number(id.component.as_str()), number(id.target.as_str()));
-        support::run(&mut state, &plan, 2, |id| !fails.contains(&place(id)));
-        let run = RunId(2);
-        let mut since = Since::default();
-        // A rollback that fails itself is gone on with by the next one.
-        for attempt in [3, 4] {
-            let desired = restore(&state, run, &plan, &since, &Restriction::default()).unwrap().desired;
-            let Some(rollback) = change(&project, &new, Operation::Rollback { run }, &desired, &state) else { return Ok(()) };
-            support::run(&mut state, &rollback, attempt, |id| attempt == 4 || !fails_again.contains(&place(id)));
-            since.attempts.insert(RunId(attempt));
-        }
-        prop_assert_eq!(&state.version, &before.version);
-        let confirmed = |state: &ApplicationState| -> Vec<_> {
-            state.instances.iter().map(|(id, record)| (id.clone(), record.confirmed.clone(), record.dirty.clone())).collect()
-        };
-        prop_assert_eq!(confirmed(&state), confirmed(&before));
-    }
 }
