@@ -35,9 +35,10 @@ const PROXY: &str = r#"
       provider: command
       cwd: "${folder}"
       start: kill -USR2 "$(cat haproxy.pid)"
+      restart: kill -USR2 "$(cat haproxy.pid)"
       reload: kill -USR2 "$(cat haproxy.pid)"
-      status: kill -0 "$(cat haproxy.pid)"
-      stop: "true"
+      status: grep -q haproxy "/proc/$(cat haproxy.pid)/cmdline"
+      stop: kill "$(cat haproxy.pid)"
       settle: 500ms
     verify:
       - type: haproxy/backend
