@@ -7,7 +7,7 @@ use launchway_model::{
 };
 
 use crate::claims::{Claims, claims};
-use crate::error::PlanError;
+use crate::error::{PlanError, owning};
 use crate::kinds::Kinds;
 use crate::order::{Handover, replace_by, replace_of};
 
@@ -71,8 +71,10 @@ fn refuse_collisions(found: &[Given], changes: &[InstanceChange], instances: &[I
         }
         let (old, new) = (&giver.id.component, &taker.id.component);
         let message = format!(
-            "{} goes and {} comes, and both write `{path}`: what goes would go last and take it away again",
-            giver.id, taker.id
+            "{} goes and {} comes, and both {}: what goes would go last and take it away again",
+            giver.id,
+            taker.id,
+            owning(path)
         );
         let hint = format!(
             "say `replace: delete-first` on `{new}`, and `{old}` is gone before it comes; or `renamed_from: {old}`, if \

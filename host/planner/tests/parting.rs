@@ -207,6 +207,19 @@ fn two_at_one_path_have_to_be_meant() {
 }
 
 #[test]
+fn one_unit_is_not_handed_over_unasked() {
+    let service = |name: &str, unit: &str| format!("{name}: {{ type: t/service, with: {{ unit: {unit} }} }}");
+    let mut project = Project::new(&service("old", "shop"), "t1: {}");
+    let state = deployed(&project);
+    project.components(&service("new", "shop.service"));
+    let deploy = |project: &Project| project.try_plan(Operation::Deploy, Some(&project.desired()), &state);
+    let error = deploy(&project).unwrap_err().to_string();
+    assert!(error.starts_with("old@t1 goes and new@t1 comes, and both run the unit `shop.service`:"), "{error}");
+    project.components(&service("new", "shop.service").replace("with:", "replace: delete-first, with:"));
+    assert_in_order(&deploy(&project).unwrap().plan, &["commit old@t1", "new@t1/start/start"]);
+}
+
+#[test]
 fn what_contradicts_itself_can_be_restarted_and_gone_back_from() {
     let components = |number: u8, needs: &str, more: &str| {
         format!(
