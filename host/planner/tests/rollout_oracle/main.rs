@@ -113,13 +113,19 @@ proptest! {
         };
         match first.try_plan(Operation::Deploy, Some(&first.desired()), &state) {
             Ok(planned) => run_all(&mut state, &planned.plan, 1),
-            Err(error) => return Ok(told(error)),
+            Err(error) => {
+                told(error);
+                return Ok(());
+            }
         }
         let mut second = project(&model, 1);
         second.version("2.0");
         let plan = match second.try_plan(Operation::Deploy, Some(&second.desired()), &state) {
             Ok(planned) => planned.plan,
-            Err(error) => return Ok(told(error)),
+            Err(error) => {
+                told(error);
+                return Ok(());
+            }
         };
         run(&mut state, &plan, 2, |id| !fails.contains(&place(id)));
         // Of what failed here others do not know, as they would in a run: two may have one path.
