@@ -12,6 +12,7 @@ mod names;
 mod order;
 mod output;
 mod plugins;
+mod removal;
 mod rollback;
 mod rolling;
 mod rollouts;

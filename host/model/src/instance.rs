@@ -87,7 +87,7 @@ pub struct Around {
     pub always: bool,
 }
 
-/// What a component depends on, and how it rolls.
+/// What a component depends on, how it rolls, and what comes first when it is replaced.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Edges {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -99,6 +99,21 @@ pub struct Edges {
     /// None: all its instances at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roll: Option<Roll>,
+    #[serde(default, skip_serializing_if = "Replace::is_default")]
+    pub replace: Replace,
+}
+
+impl Edges {
+    /// Returns the components that it depends on in any way, some more than once.
+    pub fn components(&self) -> impl Iterator<Item = &ComponentName> {
+        self.scoped().map(|(component, _)| component)
+    }
+
+    /// Returns the components that it depends on in any way, with which of their instances.
+    pub fn scoped(&self) -> impl Iterator<Item = (&ComponentName, Scope)> {
+        let plain = self.needs.iter().chain(&self.after).map(|edge| (&edge.component, edge.scope));
+        plain.chain(self.subscribe.iter().map(|edge| (&edge.component, edge.scope)))
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -123,6 +138,24 @@ pub enum Scope {
     All,
     /// Every instance waits for the other component's instance on its own target, if there is one.
     SameTarget,
+}
+
+/// What comes first where something takes another one's place.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Replace {
+    /// What goes stops after what stays has settled without it.
+    #[default]
+    CreateFirst,
+    /// What goes is gone before what comes is put in place: the component's own instances on other targets, and
+    /// whatever comes or goes on the same target.
+    DeleteFirst,
+}
+
+impl Replace {
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::CreateFirst
+    }
 }
 
 /// What a rollback does with an instance that the rolled-back run changed.

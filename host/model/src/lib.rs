@@ -30,7 +30,7 @@ pub use id::{
     ApplicationName, ArtifactName, ComponentName, Digest, EnvironmentName, FormatVersion, IdError, InstanceId, KindRef,
     Lineage, PluginName, RunId, SecretName, StepKey, TargetName, Version,
 };
-pub use instance::{ActionSpec, Around, Artifact, Edge, Edges, InstanceSpec, OnRollback, Scope, Subscription};
+pub use instance::{ActionSpec, Around, Artifact, Edge, Edges, InstanceSpec, OnRollback, Replace, Scope, Subscription};
 pub use kind::{Capability, KindInfo, PluginInfo, RunRule, Usage};
 pub use plan::{
     ActionPlace, Adoption, Always, Basis, Batches, ChangeIndex, ChangeKind, Gate, InstanceChange, Move, NodeId,

@@ -94,6 +94,9 @@ pub struct Owed {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Batches {
     pub unit: Unit,
+    /// It is what goes for good, in reverse, and not what stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub going: bool,
     pub batches: Vec<Vec<TargetName>>,
 }
 

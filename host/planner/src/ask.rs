@@ -10,6 +10,7 @@ use launchway_model::{
 
 use crate::error::PlanError;
 use crate::inputs::Plugins;
+use crate::parting::Partings;
 
 /// How many proposals are made at once; bounds the memory they take.
 const BATCH: usize = 2048;
@@ -26,8 +27,13 @@ pub(crate) struct ChangeSteps {
 impl ChangeSteps {
     /// Whether there is anything in it that somebody outside could notice.
     pub(crate) fn is_disturbing(&self) -> bool {
-        let quiet = |phase| matches!(phase, Phase::Stage | Phase::Verify | Phase::Finish);
-        self.own.iter().flatten().any(|step| !quiet(step.phase))
+        self.disturbs_from().is_some()
+    }
+
+    /// Returns the first phase in which somebody outside could notice something.
+    pub(crate) fn disturbs_from(&self) -> Option<Phase> {
+        let quiet = |phase: &Phase| matches!(phase, Phase::Stage | Phase::Verify | Phase::Finish);
+        self.own.iter().flatten().map(|step| step.phase).find(|phase| !quiet(phase))
     }
 
     fn action(&mut self, ask: Ask) -> Option<&mut ActionSteps> {
@@ -71,7 +77,11 @@ enum Ask {
 }
 
 /// Returns the steps of each change, in the order of the changes.
-pub(crate) fn ask(changes: &[InstanceChange], plugins: &dyn Plugins) -> Result<Vec<ChangeSteps>, PlanError> {
+pub(crate) fn ask(
+    changes: &[InstanceChange],
+    partings: &Partings,
+    plugins: &dyn Plugins,
+) -> Result<Vec<ChangeSteps>, PlanError> {
     let mut steps: Vec<ChangeSteps> = Vec::with_capacity(changes.len());
     let mut questions: BTreeMap<PluginName, Vec<Question>> = BTreeMap::new();
     for (at, change) in changes.iter().enumerate() {
@@ -87,7 +97,7 @@ pub(crate) fn ask(changes: &[InstanceChange], plugins: &dyn Plugins) -> Result<V
         for (number, action) in actions(change).iter().enumerate() {
             found.verify.push(add(action, Ask::Verify(number)));
         }
-        for (number, around) in arounds(change).iter().enumerate() {
+        for (number, around) in arounds(at, change, partings).iter().enumerate() {
             found.around.push(AroundSteps {
                 at: around.at.clone(),
                 before: around.before.as_ref().map(|action| add(action, Ask::Before(number))),
@@ -100,7 +110,7 @@ pub(crate) fn ask(changes: &[InstanceChange], plugins: &dyn Plugins) -> Result<V
     let mut problems = Diagnostics::default();
     for (plugin, questions) in &questions {
         for batch in questions.chunks(BATCH) {
-            ask_batch(plugin, batch, changes, plugins, &mut steps, &mut problems)?;
+            ask_batch(plugin, batch, (changes, partings), plugins, &mut steps, &mut problems)?;
         }
     }
     if problems.has_errors() { Err(PlanError::Problems(problems)) } else { Ok(steps) }
@@ -109,13 +119,13 @@ pub(crate) fn ask(changes: &[InstanceChange], plugins: &dyn Plugins) -> Result<V
 fn ask_batch(
     plugin: &PluginName,
     batch: &[Question],
-    changes: &[InstanceChange],
+    (changes, partings): (&[InstanceChange], &Partings),
     plugins: &dyn Plugins,
     steps: &mut [ChangeSteps],
     problems: &mut Diagnostics,
 ) -> Result<(), PlanError> {
-    let proposals: Vec<Proposal> =
-        batch.iter().filter_map(|question| proposal(&changes[question.change], question.ask)).collect();
+    let proposals = batch.iter().filter_map(|question| proposal(question, &changes[question.change], partings));
+    let proposals: Vec<Proposal> = proposals.collect();
     let answers = plugins.plan(plugin, &proposals)?;
     if answers.len() != batch.len() {
         return Err(PlanError::BadAnswer {
@@ -174,19 +184,23 @@ fn actions(change: &InstanceChange) -> &[ActionSpec] {
     change.desired.as_ref().map_or(&[], |deployed| &deployed.spec.verify)
 }
 
-/// Returns what is done around a change: not around one that goes, which others may know nothing of any more.
-fn arounds(change: &InstanceChange) -> &[Around] {
-    change.desired.as_ref().map_or(&[], |deployed| &deployed.spec.around)
+/// Returns what is done around a change; of one that goes for good, what is done before it.
+fn arounds<'a>(at: usize, change: &'a InstanceChange, partings: &'a Partings) -> &'a [Around] {
+    let parting = partings.get(&at).map_or(&[][..], Vec::as_slice);
+    change.desired.as_ref().map_or(parting, |deployed| &deployed.spec.around)
 }
 
-fn proposal(change: &InstanceChange, ask: Ask) -> Option<Proposal> {
+fn proposal(question: &Question, change: &InstanceChange, partings: &Partings) -> Option<Proposal> {
+    let arounds = || arounds(question.change, change, partings);
     let subject = change.subject()?.spec.clone();
-    let causes = change.causes.clone();
-    let action = match ask {
+    // Whoever is told that an instance goes for good may know nothing of it any more.
+    let leaves = change.kind == ChangeKind::Delete && matches!(question.ask, Ask::Before(_));
+    let causes = if leaves { vec![Cause::Request("leave".to_owned())] } else { change.causes.clone() };
+    let action = match question.ask {
         Ask::Own => None,
         Ask::Verify(at) => Some(actions(change).get(at)?),
-        Ask::Before(at) => Some(arounds(change).get(at)?.before.as_ref()?),
-        Ask::After(at) => Some(arounds(change).get(at)?.after.as_ref()?),
+        Ask::Before(at) => Some(arounds().get(at)?.before.as_ref()?),
+        Ask::After(at) => Some(arounds().get(at)?.after.as_ref()?),
     };
     let proposed = match (action, change.kind) {
         (Some(action), _) => Change::Act { action: action.clone(), instance: subject },

@@ -119,7 +119,7 @@ impl PlanError {
 }
 
 /// Says of somebody that a path, or a unit, is theirs.
-fn owning(path: &str) -> String {
+pub(crate) fn owning(path: &str) -> String {
     match path.strip_prefix(UNIT) {
         Some(unit) => format!("run the unit `{unit}`"),
         None => format!("write `{path}`"),

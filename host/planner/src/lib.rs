@@ -18,6 +18,7 @@ mod kinds;
 mod lint;
 mod moves;
 mod order;
+mod parting;
 mod paths;
 mod plan;
 mod records;

@@ -19,6 +19,7 @@ use crate::kinds::Kinds;
 use crate::lint::lint;
 use crate::moves::moves;
 use crate::order::{OrderInput, Ordered, order};
+use crate::parting::{known_target, partings};
 use crate::paths::settle_paths;
 use crate::restrict::Restriction;
 
@@ -54,6 +55,8 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
     check_restriction(&input)?;
     let kinds = Kinds::new(input.plugins);
     let rollback = matches!(input.operation, Operation::Rollback { .. });
+    // What is recorded, and an earlier release, can't be mended any more.
+    let lenient = !matches!(input.operation, Operation::Deploy | Operation::Task { .. });
     let (moves, state) = moves(input.desired, input.state);
     let relocated = moves.iter().filter(|moved| !moved.same_target).map(|moved| moved.to.clone()).collect();
     let delta = match &input.operation {
@@ -73,7 +76,8 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
     };
     let Delta { mut changes, mut unchanged, amendments, amended, owed, omitted, mut warnings } = delta;
     let instances = input.desired.map_or(&[][..], |desired| &desired.instances);
-    let handovers = settle_paths(instances, &mut changes, &kinds)?;
+    let strict = input.operation == Operation::Deploy;
+    let handovers = settle_paths(instances, &mut changes, &kinds, strict)?;
     let is_task = matches!(input.operation, Operation::Task { .. });
     if let Some(desired) = input.desired.filter(|_| !changes.is_empty() && !is_task) {
         for spec in &desired.finally {
@@ -81,7 +85,10 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
         }
     }
     warn_of_needs(&state, &changes, &amendments, &mut warnings);
-    let mut steps = ask(&changes, input.plugins)?;
+    let wanted_targets = input.desired.map(|desired| &desired.targets);
+    let is_known = |name: &TargetName| known_target(name, input.targets, wanted_targets).is_some();
+    let partings = partings(&changes, instances, &state, is_known);
+    let mut steps = ask(&changes, &partings, input.plugins)?;
     if input.operation == Operation::Restart {
         (changes, steps) = keep_moved(changes, steps, &mut unchanged);
     }
@@ -91,9 +98,11 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
         changes: &changes,
         steps,
         handovers: &handovers,
+        recorded: &state.instances,
         targets: input.desired.map_or(input.targets, |desired| &desired.targets),
         ways: input.desired.map_or(&no_ways, |desired| &desired.ways),
         rollback,
+        lenient,
     };
     let Ordered { nodes, rollouts } = order(order_input, &mut warnings)?;
     let from = input.state.version.clone();
@@ -127,7 +136,7 @@ pub fn plan(input: PlanInput<'_>) -> Result<Planned, PlanError> {
         operation: input.operation,
         application: input.application.clone(),
         environment: input.environment.clone(),
-        targets: targets_used(&changes, &amendments, &nodes, input.targets),
+        targets: targets_used(&changes, &amendments, &nodes, input.targets, wanted_targets),
         changes,
         unchanged,
         omitted,
@@ -227,6 +236,7 @@ fn targets_used(
     amendments: &[Arc<Deployed>],
     nodes: &[PlanNode],
     current: &BTreeMap<TargetName, Arc<TargetSpec>>,
+    wanted: Option<&BTreeMap<TargetName, Arc<TargetSpec>>>,
 ) -> BTreeMap<TargetName, Arc<TargetSpec>> {
     let subjects = changes.iter().filter_map(InstanceChange::subject).chain(amendments);
     let mut used: BTreeMap<TargetName, Arc<TargetSpec>> = BTreeMap::new();
@@ -240,7 +250,7 @@ fn targets_used(
     for node in nodes {
         if let NodeKind::Step(StepNode { owner: Owner::Action { at: Some(name), .. }, .. }) = &node.kind
             && !used.contains_key(name)
-            && let Some(spec) = current.get(name)
+            && let Some(spec) = known_target(name, current, wanted)
         {
             used.insert(name.clone(), spec.clone());
         }

@@ -134,7 +134,7 @@ fn a_path_that_changes_hands_is_given_up_before_it_is_taken() {
     run_all(&mut state, &first, 1);
     project.components(
         "
-        new: { type: t/file, with: { path: /etc//x/ } }
+        new: { type: t/file, with: { path: /etc//x/ }, replace: delete-first }
         user: { type: t/service, needs: [new], with: { text: two } }",
     );
     insta::assert_snapshot!(text::plan(&project.deploy(&state)));
@@ -142,7 +142,7 @@ fn a_path_that_changes_hands_is_given_up_before_it_is_taken() {
 
 #[test]
 fn what_is_in_a_tree_that_changes_hands_is_given_up_before_it_is_taken() {
-    let tree = "thing: { type: t/tree, with: { path: /opt/x } }";
+    let tree = "thing: { type: t/tree, with: { path: /opt/x }, replace: delete-first }";
     let file = "other: { type: t/file, with: { path: /opt/x/sub/y } }";
     for (before, after) in [(tree, file), (file, tree)] {
         let mut project = Project::new(before, ONE);

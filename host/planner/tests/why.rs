@@ -86,7 +86,7 @@ fn what_goes_and_what_takes_its_place_are_told_apart() {
         gone: { type: t/service, on: role=db }
         left: { type: t/service, on: role=db, needs: [gone] }";
     let after = "
-        new: { type: t/file, on: role=app, with: { path: /etc/x } }
+        new: { type: t/file, on: role=app, with: { path: /etc/x }, replace: delete-first }
         kind: { type: t/full, on: role=app }
         user: { type: t/service, on: role=app, needs: [new], with: { text: two } }
         left: { type: t/service, on: role=db, with: { text: two } }";

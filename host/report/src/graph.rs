@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use launchway_model::{
-    ActionPlace, Always, ChangeIndex, Gate, NodeId, NodeKind, Owner, Plan, PlanNode, StepNode, TargetName, Unit,
+    ActionPlace, Always, ChangeIndex, ChangeKind, Gate, NodeId, NodeKind, Owner, Plan, PlanNode, StepNode, TargetName,
+    Unit,
 };
 
 use crate::graph_part::GraphPart;
@@ -138,17 +139,18 @@ fn called(node: &PlanNode) -> Option<NodeId> {
 
 /// Returns the batches with their nodes, in their order.
 fn batches(plan: &Plan, part: &GraphPart) -> Vec<(String, Vec<usize>)> {
-    let mut batch_of: HashMap<(&Unit, &TargetName), (usize, usize)> = HashMap::new();
+    let mut batch_of: HashMap<(&Unit, bool, &TargetName), (usize, usize)> = HashMap::new();
     for (at, rollout) in plan.rollouts.iter().enumerate() {
         for (number, batch) in rollout.batches.iter().enumerate() {
-            batch_of.extend(batch.iter().map(|target| ((&rollout.unit, target), (at, number))));
+            batch_of.extend(batch.iter().map(|target| ((&rollout.unit, rollout.going, target), (at, number))));
         }
     }
     let mut found: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
     for (id, node) in part.nodes(plan) {
         let batch = change_of(node).and_then(|change| plan.change(change)).and_then(|change| {
             let unit = &change.subject()?.spec.edges.roll.as_ref()?.unit;
-            batch_of.get(&(unit, &change.id.target))
+            let going = change.kind == ChangeKind::Delete;
+            batch_of.get(&(unit, going, &change.id.target))
         });
         if let Some(batch) = batch {
             found.entry(*batch).or_default().push(id);
@@ -156,7 +158,8 @@ fn batches(plan: &Plan, part: &GraphPart) -> Vec<(String, Vec<usize>)> {
     }
     let name = |(at, number): (usize, usize)| {
         let rollout = &plan.rollouts[at];
-        format!("batch {} of {} of {}", number + 1, rollout.batches.len(), inline(&rollout.unit.to_string()))
+        let going = if rollout.going { ", which goes" } else { "" };
+        format!("batch {} of {} of {}{going}", number + 1, rollout.batches.len(), inline(&rollout.unit.to_string()))
     };
     found.into_iter().map(|(batch, nodes)| (name(batch), nodes)).collect()
 }

@@ -134,7 +134,8 @@ fn rollouts_text(plan: &Plan) -> String {
         let batches: Vec<String> = rollout.batches.iter().map(|batch| batch_text(batch)).collect();
         let count = batches.len();
         let unit = inline(&rollout.unit.to_string());
-        out.push_str(&format!("\n{unit} rolls in {count} batches: {}\n", batches.join(" | ")));
+        let verb = if rollout.going { "goes" } else { "rolls" };
+        out.push_str(&format!("\n{unit} {verb} in {count} batches: {}\n", batches.join(" | ")));
     }
     let gates = plan.nodes.iter().filter(|node| matches!(node.kind, NodeKind::Gate(_))).count();
     if gates > 0 {

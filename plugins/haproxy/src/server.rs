@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use launchway_sdk::{
-    Change, Context, Failure, Kind, Outcome, Phase, Problem, Proposal, Report, ResourceStatus, Setting, Span, Step,
-    Usage, Wait,
+    Cause, Change, Context, Failure, Kind, Outcome, Phase, Problem, Proposal, Report, ResourceStatus, Setting, Span,
+    Step, Usage, Wait,
 };
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::socket::{Socket, name_problems};
-use crate::status::{DRAIN, MAINT, Server, admin_state, servers, sessions};
+use crate::status::{DRAIN, MAINT, Server, admin_state, known_servers, no_backend, sessions};
 
 pub(crate) struct SetServer;
 
@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait between two looks, in milliseconds.
 const INTERVAL: u64 = 1_000;
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema), schemars(deny_unknown_fields))]
 pub(crate) struct Properties {
     /// The backend, or the section `listen`, that the server is in.
@@ -52,7 +52,7 @@ fn default_deadline() -> Setting<Span> {
     Setting(Span::from_secs(30))
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum State {
@@ -61,12 +61,22 @@ pub(crate) enum State {
     Ready,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OnDeadline {
     Fail,
     Proceed,
+}
+
+/// What a step does.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Order<P> {
+    #[serde(flatten)]
+    server: P,
+    /// The instance behind the server goes for good: where HAProxy has forgotten it already, it is out of rotation.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    leaves: bool,
 }
 
 impl State {
@@ -93,7 +103,7 @@ impl State {
 
 impl Kind for SetServer {
     type Properties = Properties;
-    type Payload = Properties;
+    type Payload = Order<Properties>;
 
     const SUMMARY: &'static str = "Takes a server out of rotation, or puts it in again.";
     const USAGE: Usage = Usage::Action;
@@ -119,25 +129,51 @@ impl Kind for SetServer {
         };
         // An order, and a look before, after and at the end.
         let timeout = properties.deadline.duration().saturating_add(TIMEOUT.saturating_mul(4));
-        let step = Step::of(instance, Phase::Start, properties.state.as_str(), summary);
+        let leaves = proposal.causes.iter().any(|cause| matches!(cause, Cause::Request(word) if word == "leave"));
+        let order = Order { server: properties, leaves };
+        let step = Step::new(Phase::Start, properties.state.as_str(), summary, &order);
         Ok(vec![step.timeout(Some(timeout))])
     }
 
-    fn apply(context: &Context<'_>, properties: Properties) -> Result<Outcome, Failure> {
-        let (server, admin) = properties.look(context)?;
+    fn apply(context: &Context<'_>, order: Order<Properties>) -> Result<Outcome, Failure> {
+        let properties = &order.server;
+        let Some((server, admin)) = order.look(context)? else { return Ok(properties.forgotten()) };
         let progress = |changed| Progress { changed, began: millis(context.elapsed()) };
         if properties.state.is_set(admin) {
             return properties.wait(context, progress(false), &server);
         }
         properties.order(context)?;
-        let server = properties.look_again(context)?;
+        let Some(server) = order.look_again(context)? else { return Ok(properties.forgotten()) };
         properties.wait(context, progress(true), &server)
     }
 
-    fn poll(context: &Context<'_>, properties: Properties, token: &str) -> Result<Outcome, Failure> {
+    fn poll(context: &Context<'_>, order: Order<Properties>, token: &str) -> Result<Outcome, Failure> {
         let progress = Progress::read(token).ok_or_else(|| Failure::plugin("can't read the token"))?;
-        let server = properties.look_again(context)?;
-        properties.wait(context, progress, &server)
+        let Some(server) = order.look_again(context)? else { return Ok(order.server.forgotten()) };
+        order.server.wait(context, progress, &server)
+    }
+}
+
+impl Order<Properties> {
+    /// Returns the server, and its administrative state as bits; none if it may be forgotten and is.
+    fn look(&self, context: &Context<'_>) -> Result<Option<(Server, u64)>, Failure> {
+        match self.server.find(context)? {
+            Ok(found) => Ok(Some(found)),
+            Err(_) if self.leaves => Ok(None),
+            Err(unknown) => Err(unknown),
+        }
+    }
+
+    /// Returns the server after the order, which still has to hold; none if it may be forgotten and is.
+    fn look_again(&self, context: &Context<'_>) -> Result<Option<Server>, Failure> {
+        let Some((server, admin)) = self.look(context)? else { return Ok(None) };
+        let properties = &self.server;
+        if properties.state.is_set(admin) {
+            return Ok(Some(server));
+        }
+        let (name, state) = (properties.name(), properties.state.as_str());
+        let message = format!("{name} was set to `{state}` and is {} again", server.status);
+        Err(Failure::target(message).detail("somebody else gave it another order, or HAProxy was started anew"))
     }
 }
 
@@ -181,29 +217,26 @@ impl Properties {
         }
     }
 
-    /// Returns the server, and its administrative state as bits.
-    fn look(&self, context: &Context<'_>) -> Result<(Server, u64), Failure> {
+    /// Returns the server, and its administrative state as bits; or, within, the failure that there is no such server.
+    fn find(&self, context: &Context<'_>) -> Result<Result<(Server, u64), Failure>, Failure> {
         // By the backend's name, `show stat` would find a frontend of the same name.
         let line = format!("show stat -1 6 -1;show servers state {}", self.backend);
         let answer = self.socket.ask(context, &line, &self.backend, TIMEOUT)?;
-        let mut servers = servers(&self.socket, &answer, &self.backend)?;
+        let Some(mut servers) = known_servers(&self.socket, &answer, &self.backend)? else {
+            return Ok(Err(no_backend(&self.backend)));
+        };
         let Some(at) = servers.iter().position(|server| server.name == self.server) else {
             let names: Vec<&str> = servers.iter().map(|server| server.name.as_str()).collect();
             let message = format!("the backend `{}` has no server `{}`", self.backend, self.server);
-            return Err(Failure::configuration(message).detail(format!("it has: {}", names.join(", "))));
+            return Ok(Err(Failure::configuration(message).detail(format!("it has: {}", names.join(", ")))));
         };
         let admin = admin_state(&self.socket, &answer, &self.backend, &self.server)?;
-        Ok((servers.swap_remove(at), admin))
+        Ok(Ok((servers.swap_remove(at), admin)))
     }
 
-    /// Returns the server after the order, which still has to hold.
-    fn look_again(&self, context: &Context<'_>) -> Result<Server, Failure> {
-        let (server, admin) = self.look(context)?;
-        if self.state.is_set(admin) {
-            return Ok(server);
-        }
-        let message = format!("{} was set to `{}` and is {} again", self.name(), self.state.as_str(), server.status);
-        Err(Failure::target(message).detail("somebody else gave it another order, or HAProxy was started anew"))
+    fn forgotten(&self) -> Outcome {
+        let summary = format!("HAProxy has no {} any more", self.name());
+        Outcome::Unchanged(Report { summary, resources: Vec::new() })
     }
 
     /// Ends the step if the server is where it shall be, or if it took too long.

@@ -5,19 +5,19 @@ use std::time::Duration;
 use launchway_sdk::{Command, Context, Exit, Failure, Problem, user_problems};
 #[cfg(not(target_family = "wasm"))]
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 const ASK: &str = include_str!("scripts/ask.sh");
 
 /// Where HAProxy listens, and who asks: properties that all kinds have, flattened into their own.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[cfg_attr(not(target_family = "wasm"), derive(JsonSchema))]
 pub(crate) struct Socket {
     /// HAProxy's runtime socket on the target: the path of a `stats socket` in its configuration.
     #[serde(default = "default_path")]
     socket: String,
     /// Ask as this user.
-    #[serde(rename = "as")]
+    #[serde(rename = "as", skip_serializing_if = "Option::is_none")]
     as_user: Option<String>,
 }
 

@@ -61,8 +61,18 @@ pub(crate) fn sessions(count: u64) -> String {
     }
 }
 
-/// Returns the servers of a backend from an answer to `show stat`.
+/// Returns the servers of a backend from an answer to `show stat`. That there is no such backend is a failure.
 pub(crate) fn servers(socket: &Socket, answer: &str, backend: &str) -> Result<Vec<Server>, Failure> {
+    let found = known_servers(socket, answer, backend)?;
+    found.ok_or_else(|| no_backend(backend))
+}
+
+pub(crate) fn no_backend(backend: &str) -> Failure {
+    Failure::configuration(format!("HAProxy has no backend `{backend}`"))
+}
+
+/// Returns the servers of a backend, if there is one, from an answer to `show stat`.
+pub(crate) fn known_servers(socket: &Socket, answer: &str, backend: &str) -> Result<Option<Vec<Server>>, Failure> {
     const COLUMNS: [&str; 6] = ["pxname", "svname", "status", "type", "scur", "qcur"];
     const BACKEND: &str = "1";
     const SERVER: &str = "2";
@@ -86,10 +96,7 @@ pub(crate) fn servers(socket: &Socket, answer: &str, backend: &str) -> Result<Ve
             _ => {}
         }
     }
-    if !is_known && servers.is_empty() {
-        return Err(Failure::configuration(format!("HAProxy has no backend `{backend}`")));
-    }
-    Ok(servers)
+    Ok((is_known || !servers.is_empty()).then_some(servers))
 }
 
 /// Returns a server's administrative state, as bits, from an answer to `show servers state`.

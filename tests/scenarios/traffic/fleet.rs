@@ -13,6 +13,38 @@ use crate::site::{Journal, Site};
 
 const INSTANCES: usize = 4;
 
+/// The servers of a release, for its template.
+const LISTED: &str = "\
+{% for host in components.service.targets -%}
+  server {{ host.name }} {{ host.address }}:{{ values.port }} check inter 100ms fall 2 rise 2
+{% endfor -%}
+";
+
+/// What a release that brings the proxy's configuration says of the proxy, which runs already.
+const PROXY: &str = r#"
+  proxy-config:
+    type: ssh/file
+    on: role=lb
+    with: { path: "${folder}/haproxy.cfg", template: haproxy.cfg.j2 }
+  proxy:
+    type: ssh/service
+    on: role=lb
+    needs: [service]
+    subscribe: [{ proxy-config: reload }]
+    with:
+      provider: command
+      cwd: "${folder}"
+      start: kill -USR2 "$(cat haproxy.pid)"
+      restart: kill -USR2 "$(cat haproxy.pid)"
+      reload: kill -USR2 "$(cat haproxy.pid)"
+      status: grep -q haproxy "/proc/$(cat haproxy.pid)/cmdline"
+      stop: kill "$(cat haproxy.pid)"
+      settle: 500ms
+    verify:
+      - type: haproxy/backend
+        with: { backend: api, socket: "${folder}/admin.sock", interval: 100ms }
+"#;
+
 /// One release of the application, and how it goes out.
 #[derive(Clone, Copy)]
 pub(crate) struct Release<'a> {
@@ -25,12 +57,21 @@ pub(crate) struct Release<'a> {
     pub(crate) rollout: &'a str,
     /// What else is said of `around`; without, nothing is done around.
     pub(crate) around: Option<&'a str>,
+    /// It brings the proxy's configuration, too, which lists the hosts.
+    pub(crate) proxied: bool,
 }
 
 impl<'a> Release<'a> {
     /// A good release of which one instance is replaced at a time.
     pub(crate) fn rolling(version: &'a str) -> Self {
-        Self { version, code: version, healthy: true, rollout: "[{ rolling: 1 }]", around: Some("always: true") }
+        Self {
+            version,
+            code: version,
+            healthy: true,
+            rollout: "[{ rolling: 1 }]",
+            around: Some("always: true"),
+            proxied: false,
+        }
     }
 }
 
@@ -38,6 +79,7 @@ impl<'a> Release<'a> {
 pub(crate) struct Fleet {
     pub(crate) site: Site,
     proxy: Proxy,
+    port: u16,
 }
 
 impl Fleet {
@@ -56,20 +98,30 @@ impl Fleet {
         };
         let servers: Vec<(String, SocketAddr)> = (0..INSTANCES).map(server).collect();
         let proxy = Proxy::start(&folder, front, &servers, checks);
-        site.environment(|environment| {
+        let fleet = Self { site, proxy, port };
+        fleet.environment(INSTANCES);
+        Some(fleet)
+    }
+
+    /// Writes the environment, with so many of the application's hosts and the proxy's.
+    pub(crate) fn environment(&self, instances: usize) {
+        self.site.environment(|environment| {
+            let name = |at: usize| format!("host{at}");
             for (at, dc) in (1..=INSTANCES).zip(["eu", "eu", "us", "us"]) {
-                environment["targets"][format!("host{at}")]["labels"] = json!({ "role": "app", "dc": dc });
+                environment["targets"][name(at)]["labels"] = json!({ "role": "app", "dc": dc });
             }
-            environment["targets"][format!("host{}", INSTANCES + 1)]["labels"] = json!({ "role": "lb" });
-            let values = json!({ "folder": folder, "port": port, "python": python() });
+            environment["targets"][name(INSTANCES + 1)]["labels"] = json!({ "role": "lb" });
+            let targets = environment["targets"].as_object_mut().expect("there are targets");
+            (instances + 1..=INSTANCES).for_each(|at| drop(targets.remove(&name(at))));
+            let (folder, front) = (self.site.folder(), self.proxy.front());
+            let values = json!({ "folder": folder, "port": self.port, "front": front.to_string(), "python": python() });
             environment["dictionaries"] = json!([values]);
         });
-        Some(Self { site, proxy })
     }
 
     /// Makes the project's folder hold a release.
     pub(crate) fn release(&self, release: Release<'_>) {
-        let Release { version, code, healthy, rollout, around } = release;
+        let Release { version, code, healthy, rollout, around, proxied } = release;
         let project = &self.site.project;
         project.write("release/instance.py", include_str!("instance.py")).expect("it can be written");
         project.write("release/version", code).expect("it can be written");
@@ -79,6 +131,8 @@ impl Fleet {
         } else if !healthy {
             std::fs::write(&broken, "").expect("it can be written");
         }
+        project.write("haproxy.cfg.j2", &configuration(LISTED)).expect("it can be written");
+        let proxied = if proxied { PROXY } else { "" };
         let server = |state: &str, more: &str| {
             format!(
                 "{{ type: haproxy/server, with: {{ backend: api, server: \"${{instance.target}}\", state: {state}, \
@@ -129,6 +183,7 @@ components:
           interval: 100ms
           deadline: 3s
     {around}
+{proxied}
 groups:
   api: {{ members: [code, config, service], rollout: {rollout} }}
 "#
@@ -198,6 +253,11 @@ groups:
         }
         panic!("not yet: {what}: {:?}", self.statuses());
     }
+}
+
+/// Returns HAProxy's configuration as a template of a release.
+fn configuration(servers: &str) -> String {
+    super::proxy::configuration("{{ values.folder }}", "{{ values.front }}", Checks::Health, servers)
 }
 
 fn all_up(statuses: &BTreeMap<String, String>) -> bool {

@@ -42,17 +42,12 @@ impl Proxy {
             .iter()
             .map(|(name, address)| format!("  server {name} {address} check inter 100ms fall 2 rise 2\n"))
             .collect();
-        let check = if checks == Checks::Health { "  option httpchk GET /health\n" } else { "" };
-        let configuration = format!(
-            "global\n  stats socket {} mode 600 level admin\ndefaults\n  mode http\n  retries 0\n  \
-             timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  timeout check 5s\n\
-             frontend front\n  bind {front}\n  default_backend api\nbackend api\n{check}{lines}",
-            socket.display()
-        );
+        let text = configuration(&folder.display().to_string(), &front.to_string(), checks, &lines);
         let file = folder.join("haproxy.cfg");
-        std::fs::write(&file, configuration).expect("it can be written");
+        std::fs::write(&file, text).expect("it can be written");
         let mut command = Command::new(HAPROXY);
-        command.args(["-db", "-f"]).arg(&file).env_clear();
+        // A master reads the configuration anew when it is told to, and lets its worker finish.
+        command.args(["-W", "-db", "-p"]).arg(folder.join("haproxy.pid")).arg("-f").arg(&file).env_clear();
         let process = Running::start(command).expect("HAProxy starts");
         let proxy = Self { socket, front, _process: process };
         for _ in 0..1000 {
@@ -99,6 +94,17 @@ impl Proxy {
         });
         Watch { stop, fewest, thread: Some(thread) }
     }
+}
+
+/// Returns HAProxy's configuration. Nothing in it covers up for a server that is gone, and no connection is cut off by
+/// a reload.
+pub(super) fn configuration(folder: &str, front: &str, checks: Checks, servers: &str) -> String {
+    let check = if checks == Checks::Health { "  option httpchk GET /health\n" } else { "" };
+    format!(
+        "global\n  stats socket {folder}/admin.sock mode 600 level admin expose-fd listeners\ndefaults\n  mode http\n  \
+         retries 0\n  option idle-close-on-response\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  \
+         timeout check 5s\nfrontend front\n  bind {front}\n  default_backend api\nbackend api\n{check}{servers}"
+    )
 }
 
 /// The moment with the fewest servers in rotation.

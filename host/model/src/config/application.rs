@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::Selector;
 use crate::{
-    ApplicationName, ArtifactName, ComponentName, KindRef, OnRollback, PluginName, RunRule, Scope, Staging, Strategy,
-    Version, VersionRange,
+    ApplicationName, ArtifactName, ComponentName, KindRef, OnRollback, PluginName, Replace, RunRule, Scope, Staging,
+    Strategy, Version, VersionRange,
 };
 
 /// An application and the release of it that this folder holds.
@@ -98,6 +98,9 @@ pub struct Component {
     /// How its instances follow one another: the outer way first. Not for members of a group, which has one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rollout: Vec<Strategy>,
+    /// What comes first where something takes another one's place, here or on other targets: `create-first` if not given.
+    #[serde(default, skip_serializing_if = "Replace::is_default")]
+    pub replace: Replace,
     /// What a rollback does with it; the type's own rule if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_rollback: Option<OnRollback>,
@@ -120,6 +123,7 @@ impl Component {
             verify: Vec::new(),
             around: Vec::new(),
             rollout: Vec::new(),
+            replace: Replace::default(),
             on_rollback: None,
         }
     }

@@ -7,9 +7,9 @@ use launchway_model::{
     ActionPlace, ActionSpec, Adoption, Always, ApplicationName, Around, Artifact, Basis, Batches, Cause, ChangeIndex,
     ChangeKind, ComponentName, Deployed, Digest, Edge, Edges, EnvironmentName, Escalation, EscalationMethod,
     Fingerprint, Gate, HostKeyChecking, InstanceChange, InstanceId, InstanceSpec, Lineage, Move, NodeId, NodeKind,
-    OnRollback, Operation, Owed, Owner, Phase, Plan, PlanNode, PlannedStep, PluginName, Requirement, RequiresChange,
-    Roll, RunRule, Scope, SecretName, SshOptions, Staging, StepKey, StepNode, Subscription, TargetName, TargetSpec,
-    Transport, Unit, Version, VersionChange,
+    OnRollback, Operation, Owed, Owner, Phase, Plan, PlanNode, PlannedStep, PluginName, Replace, Requirement,
+    RequiresChange, Roll, RunRule, Scope, SecretName, SshOptions, Staging, StepKey, StepNode, Subscription, TargetName,
+    TargetSpec, Transport, Unit, Version, VersionChange,
 };
 use serde_json::json;
 
@@ -64,6 +64,7 @@ pub(crate) fn deployed() -> Deployed {
                 .expect("strategies"),
                 stage: Staging::Batch,
             }),
+            replace: Replace::DeleteFirst,
         }),
         on_rollback: OnRollback::Keep,
     };
@@ -171,7 +172,7 @@ pub(crate) fn plan() -> Plan {
         adopted: vec![Adoption { deployed: Arc::clone(&deployed), differs: Some("it is missing".to_owned()) }],
         reclaimed: vec![instance().target],
         owed: vec![Owed { by: instance().component, on: Some(instance().target), to: instance() }],
-        rollouts: vec![Batches { unit: Unit::Application, batches: vec![vec![instance().target]] }],
+        rollouts: vec![Batches { unit: Unit::Application, going: true, batches: vec![vec![instance().target]] }],
         nodes: nodes.collect(),
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn config_edges(world: &World<'_>, placed: &Placed<'_>) -> Edges {
         edges
     };
     let (needs, after) = (plain(&component.needs), plain(&component.after));
-    Edges { needs, after, subscribe, roll: roll(world, placed) }
+    Edges { needs, after, subscribe, roll: roll(world, placed), replace: component.replace }
 }
 
 /// Returns how a component rolls: with its group, on its own, or with all others of the application.

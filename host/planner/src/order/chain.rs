@@ -1,6 +1,6 @@
 //! One instance's steps, one after the other, with the anchors that edges between components are tied to.
 
-use launchway_model::{ChangeIndex, Phase};
+use launchway_model::{ChangeIndex, InstanceChange, Phase};
 
 use super::draft::{Anchor, Draft, Label, Source, StepRef};
 use crate::ask::ChangeSteps;
@@ -20,6 +20,17 @@ impl Chain {
     pub(crate) fn at(&self, anchor: Anchor) -> Option<u32> {
         self.anchors[anchor as usize]
     }
+}
+
+/// An instance that stays and changes, with its chain.
+pub(crate) struct Settling<'a> {
+    /// Of one that is replaced: the delete.
+    pub(crate) change: &'a InstanceChange,
+    pub(crate) chain: Chain,
+    /// Its stop waits for others to have settled, so that nobody else waits for that.
+    pub(crate) waits: bool,
+    /// What comes before anything that somebody outside could notice.
+    pub(crate) unseen: Option<u32>,
 }
 
 /// A change with its steps.

@@ -161,6 +161,12 @@ impl<'a> Components<'a> {
         from.unit.filter(|unit| from.gradual && to.unit == Some(*unit))
     }
 
+    /// Whether an instance is wanted.
+    pub(super) fn stays(&self, id: &InstanceId) -> bool {
+        let instances = self.of(id).map(|at| self.list[at as usize].instances);
+        instances.is_some_and(|specs| specs.binary_search_by(|spec| spec.id.target.cmp(&id.target)).is_ok())
+    }
+
     pub(super) fn of(&self, id: &InstanceId) -> Option<u32> {
         self.number.get(&id.component).copied()
     }

@@ -50,6 +50,14 @@ pub(crate) enum Label {
     Ahead(u32, Anchor),
     /// Instances of a component that go.
     Leaving(u32),
+    /// All that stays has settled.
+    Settled,
+    /// What is needed in its place may come: what goes first is gone.
+    Gone,
+    /// What goes may be taken out of service, where what stays changes then.
+    Parting,
+    /// What goes is taken out of service.
+    Parted,
     /// A unit's batch may begin.
     Batch(u32, u32),
     /// All of a unit's batch is done.
@@ -111,6 +119,20 @@ impl Draft {
 
     pub(crate) fn edge(&mut self, from: u32, to: u32) {
         self.edges.push((from, to));
+    }
+
+    /// Returns for each node whether it comes after one of some nodes, or is one of them.
+    pub(crate) fn after(&self, start: &[u32]) -> Vec<bool> {
+        let mut next: Vec<Vec<u32>> = vec![Vec::new(); self.nodes.len()];
+        self.edges.iter().for_each(|(from, to)| next[*from as usize].push(*to));
+        let mut found = vec![false; self.nodes.len()];
+        let mut open = start.to_vec();
+        while let Some(at) = open.pop() {
+            if !std::mem::replace(&mut found[at as usize], true) {
+                open.extend(&next[at as usize]);
+            }
+        }
+        found
     }
 
     fn node(&mut self, node: DraftNode) -> u32 {

@@ -1,12 +1,13 @@
-//! Instances that go for good: in reverse order of the edges they were deployed with, after what stays has settled.
+//! Instances that go for good: in reverse order of the edges they were deployed with, in the batches they came in, and
+//! after what stays has settled; or before it, where that was asked for or can't be otherwise.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use launchway_model::{ChangeIndex, ComponentName, Diagnostic, Diagnostics, Edges, InstanceChange, Scope, TargetName};
+use launchway_model::{ChangeIndex, ComponentName, Diagnostic, Diagnostics, InstanceChange, Roll, Scope, TargetName};
 
-use super::chain::Chain;
-use super::components::Components;
+use super::chain::{Chain, Settling};
 use super::draft::{Anchor, Draft, Label};
+use super::retreat::Retreat;
 use crate::edges::Graph;
 
 /// The instances that go.
@@ -14,22 +15,41 @@ pub(super) struct Leaving<'a> {
     /// In the order of the changes.
     pub(super) changes: Vec<(ChangeIndex, &'a InstanceChange)>,
     pub(super) number: HashMap<&'a ComponentName, u32>,
+    /// The batches they go in.
+    pub(super) retreat: Retreat<'a>,
     on: HashMap<(u32, &'a TargetName), usize>,
     /// By component: its instances' places in the changes.
     members: Vec<Vec<usize>>,
-    /// Components that go before what replaces them comes, because both write one path.
-    first: HashSet<u32>,
+    turn: Vec<Turn>,
+    /// Components that something which stays and changes needed, and those that they need themselves.
+    late: BTreeSet<u32>,
     /// In one knot the recorded edges say nothing.
     knot: HashMap<u32, usize>,
 }
 
-/// A path that a leaving instance hands over to one that comes: the delete and the change that follows it.
+/// When a component goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Turn {
+    /// Before what takes its place.
+    First,
+    /// Before something changes that it needs.
+    Early,
+    /// When all that stays has settled.
+    Last,
+}
+
+/// A path or a place that a leaving instance hands over to one that comes: the delete and the change that follows it.
 pub(crate) type Handover = (ChangeIndex, ChangeIndex);
 
 impl<'a> Leaving<'a> {
+    /// `first` are changes that go before what takes their place; `early` tells whether something that a change needs
+    /// changes itself; `settling` are the changes of what stays.
     pub(super) fn new(
         changes: Vec<(ChangeIndex, &'a InstanceChange)>,
-        handovers: &[Handover],
+        retreat: Retreat<'a>,
+        first: &BTreeSet<ChangeIndex>,
+        settling: impl Iterator<Item = &'a InstanceChange>,
+        early: impl Fn(&InstanceChange) -> bool,
         warnings: &mut Diagnostics,
     ) -> Self {
         let mut number: HashMap<&ComponentName, u32> = HashMap::new();
@@ -44,10 +64,20 @@ impl<'a> Leaving<'a> {
             members[component as usize].push(at);
             on.insert((component, &change.id.target), at);
         }
-        let mut leaving = Self { changes, number, on, members, first: HashSet::new(), knot: HashMap::new() };
+        let mut leaving = Self {
+            changes,
+            number,
+            retreat,
+            on,
+            members,
+            turn: Vec::new(),
+            late: BTreeSet::new(),
+            knot: HashMap::new(),
+        };
         let edges = leaving.component_edges();
         leaving.find_knots(&edges, warnings);
-        leaving.find_first(&edges, handovers);
+        leaving.retreat.unsplit(&leaving.number, &edges);
+        leaving.find_turns(&edges, first, settling, early);
         leaving
     }
 
@@ -78,88 +108,120 @@ impl<'a> Leaving<'a> {
         }
     }
 
-    /// Finds the components that must go before others come, and whatever needs those: it goes still earlier.
-    fn find_first(&mut self, edges: &BTreeSet<(u32, u32)>, handovers: &[Handover]) {
-        let mut needed_by: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    /// Finds when each component goes. What uses something that goes before others come goes still earlier; so does
+    /// what goes with it in batches.
+    fn find_turns(
+        &mut self,
+        edges: &BTreeSet<(u32, u32)>,
+        first: &BTreeSet<ChangeIndex>,
+        settling: impl Iterator<Item = &'a InstanceChange>,
+        early: impl Fn(&InstanceChange) -> bool,
+    ) {
+        let (mut users, mut needs) = (BTreeMap::<u32, Vec<u32>>::new(), BTreeMap::<u32, Vec<u32>>::new());
         for (from, to) in edges {
-            needed_by.entry(*to).or_default().push(*from);
+            users.entry(*to).or_default().push(*from);
+            needs.entry(*from).or_default().push(*to);
         }
-        let deletes: HashSet<ChangeIndex> = handovers.iter().map(|(delete, _)| *delete).collect();
-        let start = self.changes.iter().filter(|(index, _)| deletes.contains(index));
-        let mut open: Vec<u32> = start.map(|(_, change)| self.number[&change.id.component]).collect();
-        while let Some(at) = open.pop() {
-            if self.first.insert(at) {
-                open.extend(needed_by.get(&at).into_iter().flatten());
+        let mates = self.retreat.mates(&self.number);
+        let close = |start: Vec<u32>, along: &BTreeMap<u32, Vec<u32>>| {
+            let (mut found, mut open) = (BTreeSet::new(), start);
+            while let Some(at) = open.pop() {
+                if found.insert(at) {
+                    open.extend(along.get(&at).into_iter().chain(mates.get(&at)).flatten());
+                }
             }
-        }
+            found
+        };
+        let component = |change: &InstanceChange| self.number.get(&change.id.component).copied();
+        let start = self.changes.iter().filter(|(index, _)| first.contains(index));
+        let first = close(start.filter_map(|(_, change)| component(change)).collect(), &users);
+        // Something that stays settles without these, and without those they need.
+        let needed = settling.flat_map(recorded).filter_map(|(to, _)| self.number.get(to).copied());
+        let late = close(needed.collect(), &needs);
+        let start = self.changes.iter().filter(|(_, change)| {
+            component(change).is_some_and(|at| !late.contains(&at)) && !is_gradual(change) && early(change)
+        });
+        let early = close(start.filter_map(|(_, change)| component(change)).collect(), &users);
+        let turn = |at: u32| match (first.contains(&at), early.contains(&at)) {
+            (true, _) => Turn::First,
+            (false, true) => Turn::Early,
+            (false, false) => Turn::Last,
+        };
+        self.turn = (0..self.number.len() as u32).map(turn).collect();
+        self.late = late;
     }
 
-    /// Returns the components that go only after something that stays has settled without them, and those they need.
-    pub(super) fn late(&self, components: &Components<'_>, changes: &[InstanceChange]) -> BTreeSet<u32> {
-        let staying = changes.iter().filter(|change| components.of(&change.id).is_some());
-        let needed = staying.flat_map(recorded).filter_map(|(to, _)| self.number.get(to).copied());
-        let mut open: Vec<u32> = needed.collect();
-        let mut late = BTreeSet::new();
-        let edges = self.component_edges();
-        while let Some(at) = open.pop() {
-            if late.insert(at) {
-                open.extend(edges.range((at, 0)..=(at, u32::MAX)).map(|(_, to)| *to));
-            }
-        }
-        late
+    /// Returns when a component goes; none if it does not.
+    pub(super) fn turn(&self, component: &ComponentName) -> Option<Turn> {
+        self.number.get(component).map(|at| self.turn[*at as usize])
     }
 
-    pub(super) fn goes_first(&self, component: &ComponentName) -> bool {
-        self.number.get(component).is_some_and(|at| self.first.contains(at))
-    }
-
-    pub(super) fn any_goes_first(&self) -> bool {
-        !self.first.is_empty()
+    /// Whether a change goes before something that it needs changes.
+    pub(super) fn makes_way(&self, change: &InstanceChange) -> bool {
+        let late = self.number.get(&change.id.component).is_none_or(|at| self.late.contains(at));
+        !late && !is_gradual(change)
     }
 
     /// Draws the order among what goes, and between what goes and what stays.
-    pub(super) fn draw(
-        &self,
-        draft: &mut Draft,
-        chains: &[Chain],
-        staying: impl Iterator<Item = (&'a InstanceChange, Chain, bool)>,
-    ) {
-        let mut joins = vec![None; self.number.len()];
+    pub(super) fn draw(&self, draft: &mut Draft, chains: &[Chain], staying: &[Settling<'a>]) {
+        let mut joins = BTreeMap::new();
         for (at, (_, change)) in self.changes.iter().enumerate() {
             let own = self.number[&change.id.component];
             for (to, scope) in recorded(change) {
                 let Some(&component) = self.number.get(to) else { continue };
                 let knotted = self.knot.get(&own).is_some_and(|knot| self.knot.get(&component) == Some(knot));
-                if component != own && !knotted {
-                    let after = chains[at].at(Anchor::Committed);
-                    self.before(draft, chains, &mut joins, after, component, scope, &change.id.target);
+                if component == own || knotted {
+                    continue;
+                }
+                let together = self.retreat.unit(&change.id.component);
+                let cell = together.filter(|unit| self.retreat.unit(to) == Some(*unit));
+                let cell = cell.and_then(|unit| self.retreat.cell(unit, &change.id.target));
+                let after = chains[at].at(Anchor::Committed);
+                self.before(draft, chains, &mut joins, after, (component, cell), scope, &change.id.target);
+            }
+        }
+        for Settling { change, chain, .. } in staying.iter().filter(|staying| !staying.waits) {
+            // What must go first waits only for what uses it to stop.
+            for (to, scope) in recorded(change) {
+                if let Some(&component) = self.number.get(to).filter(|at| self.turn[**at as usize] == Turn::First) {
+                    let after = chain.at(Anchor::StopEnd);
+                    self.before(draft, chains, &mut joins, after, (component, None), scope, &change.id.target);
                 }
             }
         }
-        for (change, chain, held) in staying {
-            for (to, scope) in recorded(change) {
-                let Some(&component) = self.number.get(to) else { continue };
-                // What stays has settled without what goes before that goes; what must go first waits only for
-                // what uses it to stop.
-                let after = match (self.first.contains(&component), held) {
-                    (false, _) => chain.at(Anchor::Committed),
-                    (true, false) => chain.at(Anchor::StopEnd),
-                    (true, true) => None,
-                };
-                self.before(draft, chains, &mut joins, after, component, scope, &change.id.target);
-            }
-        }
+        self.settle(draft, chains, staying);
     }
 
-    /// Draws edges from a node to the beginnings of a component's leaving instances.
+    /// What goes last goes when all that stays has settled.
+    fn settle(&self, draft: &mut Draft, chains: &[Chain], staying: &[Settling<'a>]) {
+        let last = |change: &InstanceChange| self.turn(&change.id.component) == Some(Turn::Last);
+        let begins: Vec<u32> = self
+            .changes
+            .iter()
+            .zip(chains)
+            .filter(|((_, change), _)| last(change))
+            .filter_map(|(_, chain)| chain.at(Anchor::StopBegin))
+            .collect();
+        if begins.is_empty() || staying.is_empty() {
+            return;
+        }
+        let join = draft.junction(Label::Settled);
+        staying
+            .iter()
+            .filter_map(|staying| staying.chain.at(Anchor::Committed))
+            .for_each(|node| draft.edge(node, join));
+        begins.into_iter().for_each(|begin| draft.edge(join, begin));
+    }
+
+    /// Draws edges from a node to the beginnings of a component's leaving instances: all, or those of one batch.
     #[expect(clippy::too_many_arguments, reason = "one edge with all that says where it goes")]
     fn before(
         &self,
         draft: &mut Draft,
         chains: &[Chain],
-        joins: &mut [Option<u32>],
+        joins: &mut BTreeMap<(u32, Option<u32>), u32>,
         after: Option<u32>,
-        component: u32,
+        (component, cell): (u32, Option<u32>),
         scope: Scope,
         target: &TargetName,
     ) {
@@ -173,10 +235,14 @@ impl<'a> Leaving<'a> {
                 }
             }
             Scope::All => {
-                let join = *joins[component as usize].get_or_insert_with(|| {
+                let join = *joins.entry((component, cell)).or_insert_with(|| {
                     let join = draft.junction(Label::Leaving(component));
                     for at in &self.members[component as usize] {
-                        if let Some(begin) = chains[*at].at(Anchor::StopBegin) {
+                        let change = self.changes[*at].1;
+                        let unit = self.retreat.unit(&change.id.component);
+                        let its = unit.and_then(|unit| self.retreat.cell(unit, &change.id.target));
+                        if let (true, Some(begin)) = (cell.is_none() || its == cell, chains[*at].at(Anchor::StopBegin))
+                        {
                             draft.edge(join, begin);
                         }
                     }
@@ -188,11 +254,13 @@ impl<'a> Leaving<'a> {
     }
 }
 
+/// Whether old and new instances of it were there side by side at times, so that it takes no notice of what it needs.
+fn is_gradual(change: &InstanceChange) -> bool {
+    let roll = change.previous.as_ref().and_then(|deployed| deployed.spec.edges.roll.as_ref());
+    roll.is_some_and(Roll::is_gradual)
+}
+
 /// Returns what an instance needed when it was deployed.
-pub(super) fn recorded(change: &InstanceChange) -> impl Iterator<Item = (&ComponentName, Scope)> {
-    let edges: Option<&Edges> = change.previous.as_ref().map(|deployed| &*deployed.spec.edges);
-    edges.into_iter().flat_map(|edges| {
-        let plain = edges.needs.iter().chain(&edges.after).map(|edge| (&edge.component, edge.scope));
-        plain.chain(edges.subscribe.iter().map(|edge| (&edge.component, edge.scope)))
-    })
+pub(crate) fn recorded(change: &InstanceChange) -> impl Iterator<Item = (&ComponentName, Scope)> {
+    change.previous.iter().flat_map(|deployed| deployed.spec.edges.scoped())
 }

@@ -6,12 +6,17 @@ mod chain;
 mod components;
 mod draft;
 mod leaving;
+mod links;
+mod parting;
 mod pass;
 mod recorded;
 mod reduce;
 mod relations;
+mod retreat;
 mod rolls;
 mod steps;
+mod succession;
 
-pub(crate) use leaving::Handover;
+pub(crate) use leaving::{Handover, recorded};
 pub(crate) use pass::{OrderInput, Ordered, order};
+pub(crate) use succession::{replace_by, replace_of};

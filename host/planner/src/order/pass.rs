@@ -4,19 +4,22 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
-    Batches, ChangeIndex, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceId, InstanceSpec, PlanNode,
-    TargetName, TargetSpec,
+    Batches, ChangeIndex, ChangeKind, Diagnostic, Diagnostics, InstanceChange, InstanceId, InstanceRecord,
+    InstanceSpec, Phase, PlanNode, TargetName, TargetSpec,
 };
 
-use super::chain::{Chain, Chainer, Part};
+use super::chain::{Chain, Chainer, Part, Settling};
 use super::components::Components;
 use super::draft::{Anchor, Draft, Label};
-use super::leaving::{Handover, Leaving, recorded};
-use super::recorded::Recorded;
+use super::leaving::{Handover, Leaving, Turn, recorded};
+use super::parting;
+use super::recorded::{Recorded, Shaken};
 use super::reduce::reduce;
 use super::relations::{Chains, draw};
-use super::rolls::Rolls;
+use super::retreat::Retreat;
+use super::rolls::RollInput;
 use super::steps::StepMaker;
+use super::succession::{SuccessionEnds, Successions};
 use crate::ask::ChangeSteps;
 use crate::desired::Ways;
 use crate::edges::Graph;
@@ -29,13 +32,16 @@ pub(crate) struct OrderInput<'a> {
     pub(crate) changes: &'a [InstanceChange],
     pub(crate) steps: Vec<ChangeSteps>,
     pub(crate) handovers: &'a [Handover],
+    /// Everything that is recorded, by the names it is wanted under.
+    pub(crate) recorded: &'a BTreeMap<InstanceId, InstanceRecord>,
     /// How targets are labelled, for what rolls by labels.
     pub(crate) targets: &'a BTreeMap<TargetName, Arc<TargetSpec>>,
     /// How components roll, where that is not what is recorded with their instances.
     pub(crate) ways: &'a Ways,
-    /// It goes back to what was recorded, of several releases maybe: a cycle among that is no error, and nobody waits
-    /// between batches.
+    /// It goes back to what was recorded: nobody waits between batches.
     pub(crate) rollback: bool,
+    /// What is wanted was written earlier, in several releases maybe: that something in it waits for itself is no error.
+    pub(crate) lenient: bool,
 }
 
 /// The plan's nodes, and what goes in batches.
@@ -47,8 +53,8 @@ pub(crate) struct Ordered {
 }
 
 /// Puts the steps of all changes in order.
-pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result<Ordered, PlanError> {
-    let OrderInput { instances, changes, steps, handovers, targets, ways, rollback } = input;
+pub(crate) fn order<'a>(input: OrderInput<'a>, warnings: &mut Diagnostics) -> Result<Ordered, PlanError> {
+    let OrderInput { instances, changes, steps, handovers, recorded, targets, ways, rollback, lenient } = input;
     if changes.is_empty() {
         return Ok(Ordered::default());
     }
@@ -61,7 +67,7 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
     if let Some(cycle) = graph.cycles().into_iter().next() {
         let mut path: Vec<String> = cycle.iter().map(|at| components.list[*at].name.to_string()).collect();
         path.push(path[0].clone());
-        if !rollback {
+        if !lenient {
             return Err(PlanError::Cycle(path));
         }
         let message = format!("by what is recorded, components need each other in a cycle: {}", path.join(" → "));
@@ -78,23 +84,25 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
     }
     let order = graph.successors_first().expect("all cycles are gone");
     let (fates, gone, alone) = sort_out(changes);
-    let changes_of = |id: &InstanceId| fates.contains_key(id);
-    let mut rolls = Rolls::new(&mut components, targets, ways, rollback, changes_of);
-    if !ways.is_empty() && rolls.check(&components, &edges(&relations)).is_err() {
-        // What the earlier release needed stands in the way of it; as that release rolled, it can go.
-        rolls = Rolls::new(&mut components, targets, &Ways::new(), rollback, changes_of);
-    }
-    rolls.check(&components, &edges(&relations))?;
+    let roll = RollInput { targets, hurried: rollback, changes: &|id| fates.contains_key(id) };
+    let rolls = roll.all(&mut components, ways, &edges(&relations), lenient, warnings)?;
     components.prepare(&relations, &graph, &order);
     rolls.add_anchors(&mut components);
-    let leaving = Leaving::new(gone, handovers, warnings);
-    add_anchors(&mut components, &leaving, changes, handovers);
+    let successions = Successions::new(&gone, changes, instances, handovers);
+    let retreat = Retreat::new(&gone, recorded, targets);
+    let shaken = Shaken::new(&components, changes);
+    let stays = |change: &&InstanceChange| components.stays(&change.id);
+    let settling = changes.iter().filter(stays);
+    let first = successions.first();
+    let leaving = Leaving::new(gone, retreat, &first, settling, |change| shaken.concern(change), warnings);
+    successions.add_anchors(&mut components, changes);
+    add_anchors(&mut components, &leaving, changes, &steps);
     let before = Recorded::new(&mut components, &leaving, changes, &edges(&relations));
 
     let mut draft = Draft::default();
     let part = |at: usize| Part { index: ChangeIndex(at as u32), steps: &steps[at] };
-    let mut staying: Vec<(&InstanceChange, Chain, bool)> = Vec::new();
-    let mut ends = HandoverEnds::default();
+    let mut staying: Vec<Settling<'_>> = Vec::new();
+    let mut ends = SuccessionEnds::default();
     let mut chains: Chains = Vec::with_capacity(components.list.len());
     let mut barrier = Barrier::default();
     for (number, component) in components.list.iter().enumerate() {
@@ -120,7 +128,15 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
             };
             of_component.push(chain.map(|(_, _, chain)| chain));
             if let Some((old, new, chain)) = chain {
-                staying.push((&changes[old], chain, component.held));
+                let waits = component.held || component.gradual;
+                let unseen = match steps[old].disturbs_from() {
+                    _ if old != new => chain.at(Anchor::StopBegin),
+                    Some(Phase::Install) => chain.at(Anchor::InstallBegin),
+                    Some(Phase::Start) => chain.at(Anchor::StartBegin),
+                    Some(_) => chain.at(Anchor::StopBegin),
+                    None => None,
+                };
+                staying.push(Settling { change: &changes[old], chain, waits, unseen });
                 if let Some(node) = chain.at(Anchor::InstallBegin) {
                     ends.install_begin.insert(ChangeIndex(new as u32), node);
                 }
@@ -135,7 +151,8 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
     let mut gone_chains = Vec::with_capacity(leaving.changes.len());
     for (index, change) in &leaving.changes {
         let component = components.list.len() as u32 + leaving.number[&change.id.component];
-        let chain = Chainer::new(&mut draft, component, Anchor::StopBegin.bit()).change(part(index.0 as usize));
+        let anchors = Anchor::StopBegin.bit() | Anchor::StopReady.bit();
+        let chain = Chainer::new(&mut draft, component, anchors).change(part(index.0 as usize));
         barrier.add(&chain, false);
         ends.gone.extend(chain.at(Anchor::Committed).map(|node| (*index, node)));
         gone_chains.push(chain);
@@ -145,7 +162,8 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
         Chainer::new(&mut draft, number, 0).alone(part(index.0 as usize), is_final(&changes[index.0 as usize]));
     }
     let outside = draw(&mut draft, &components, &rolls, &relations, &chains);
-    let changing: HashMap<&InstanceId, Chain> = staying.iter().map(|(change, chain, _)| (&change.id, *chain)).collect();
+    let chain_of = |staying: &Settling<'a>| (&staying.change.id, staying.chain);
+    let changing: HashMap<&InstanceId, Chain> = staying.iter().map(chain_of).collect();
     let around = |id: &InstanceId| {
         let at = match fates.get(id)? {
             Fate::Change(at) => *at,
@@ -154,11 +172,15 @@ pub(crate) fn order(input: OrderInput<'_>, warnings: &mut Diagnostics) -> Result
         Some((ChangeIndex(at as u32), &steps[at]))
     };
     rolls.draw(&mut draft, &mut barrier, &changing, &components, &around, &outside);
-    let rollouts = rolls.batches();
-    let unit_names = rolls.names();
+    let mut rollouts = rolls.batches();
+    rollouts.extend(leaving.retreat.batches());
+    let mut unit_names = rolls.names();
+    leaving.retreat.draw(&mut draft, &leaving.changes, &gone_chains, unit_names.len() as u32);
+    unit_names.extend(leaving.retreat.names());
     before.draw(&mut draft, &components, &gone_chains, &staying);
-    leaving.draw(&mut draft, &gone_chains, staying.into_iter());
-    ends.draw(&mut draft, handovers);
+    leaving.draw(&mut draft, &gone_chains, &staying);
+    successions.draw(&mut draft, &ends);
+    parting::draw(&mut draft, &mut barrier, &leaving, &gone_chains, &steps, &staying);
     barrier.draw(&mut draft);
     let offset = components.list.len() as u32;
     // Their work is done, and there may be a great many of them.
@@ -221,39 +243,17 @@ fn add_anchors(
     components: &mut Components<'_>,
     leaving: &Leaving<'_>,
     changes: &[InstanceChange],
-    handovers: &[Handover],
+    steps: &[ChangeSteps],
 ) {
-    for (_, change) in handovers {
-        if let Some(at) = components.of(&changes[change.0 as usize].id) {
-            components.list[at as usize].anchors |= Anchor::InstallBegin.bit();
-        }
-    }
-    if !leaving.any_goes_first() {
-        return;
-    }
+    let asked = parting::asked(leaving, steps);
     for change in changes {
-        if let Some(at) = components.of(&change.id)
-            && recorded(change).any(|(to, _)| leaving.goes_first(to))
-        {
-            components.list[at as usize].anchors |= Anchor::StopEnd.bit();
+        let Some(at) = components.of(&change.id) else { continue };
+        let anchors = &mut components.list[at as usize].anchors;
+        if recorded(change).any(|(to, _)| leaving.turn(to) == Some(Turn::First)) {
+            *anchors |= Anchor::StopEnd.bit();
         }
-    }
-}
-
-/// The nodes between which paths change hands.
-#[derive(Default)]
-struct HandoverEnds {
-    /// Of deletes: their commits.
-    gone: HashMap<ChangeIndex, u32>,
-    install_begin: HashMap<ChangeIndex, u32>,
-}
-
-impl HandoverEnds {
-    fn draw(&self, draft: &mut Draft, handovers: &[Handover]) {
-        for (giver, taker) in handovers {
-            if let (Some(from), Some(to)) = (self.gone.get(giver), self.install_begin.get(taker)) {
-                draft.edge(*from, *to);
-            }
+        if asked.contains(&change.id.target) {
+            *anchors |= Anchor::StopBegin.bit() | Anchor::InstallBegin.bit() | Anchor::StartBegin.bit();
         }
     }
 }
@@ -303,6 +303,10 @@ fn label_text(label: Label, names: &[String], offset: u32, units: &[String]) -> 
         Label::Batch(unit, cell) => format!("batch {} of {} may begin", cell + 1, units[unit as usize]),
         Label::BatchDone(unit, cell) => format!("batch {} of {} is done", cell + 1, units[unit as usize]),
         Label::Staged => "everything is staged".to_owned(),
+        Label::Settled => "what stays has settled".to_owned(),
+        Label::Gone => "what goes first is gone".to_owned(),
+        Label::Parting => "what goes may be taken out of service".to_owned(),
+        Label::Parted => "what goes is out of service".to_owned(),
         Label::Passed(component, anchor) => format!("{} {}", names[component as usize], anchor.words()),
         Label::Ahead(component, anchor) => format!("{} may be {}", names[component as usize], anchor.words()),
         Label::Leaving(component) => format!("{} may go", names[(offset + component) as usize]),

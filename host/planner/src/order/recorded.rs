@@ -5,23 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use launchway_model::{ChangeKind, InstanceChange, Scope, TargetName};
+use launchway_model::{ChangeKind, ComponentName, InstanceChange, Scope, TargetName};
 
-use super::chain::Chain;
+use super::chain::{Chain, Settling};
 use super::components::Components;
 use super::draft::{Anchor, Draft, Label};
 use super::leaving::{Leaving, recorded};
-
-/// An instance that stays and changes, with its chain.
-pub(super) type Staying<'a> = (&'a InstanceChange, Chain, bool);
 
 /// Components that stay and that something recorded needs.
 pub(super) struct Recorded<'a> {
     /// Pairs of components, by number: the one that is replaced, the one it was deployed with a need for.
     replaced: BTreeSet<(u32, u32)>,
     leaving: &'a Leaving<'a>,
-    /// Leaving components that wait for something that stays to settle without them.
-    late: BTreeSet<u32>,
 }
 
 impl<'a> Recorded<'a> {
@@ -33,7 +28,7 @@ impl<'a> Recorded<'a> {
         changes: &[InstanceChange],
         edges: &[(usize, usize)],
     ) -> Self {
-        let mut found = Self { replaced: BTreeSet::new(), leaving, late: leaving.late(components, changes) };
+        let mut found = Self { replaced: BTreeSet::new(), leaving };
         let mut order = Reach::new(components.list.len(), edges);
         for pair in changes.windows(2).filter(|pair| pair[0].id == pair[1].id) {
             let Some(from) = components.of(&pair[0].id) else { continue };
@@ -52,12 +47,10 @@ impl<'a> Recorded<'a> {
                 }
             }
         }
-        for (_, change) in &leaving.changes {
-            if !found.late.contains(&leaving.number[&change.id.component]) {
-                for (to, _) in recorded(change) {
-                    if let Some(&to) = components.number.get(to) {
-                        components.list[to as usize].anchors |= Anchor::StopBegin.bit();
-                    }
+        for (_, change) in leaving.changes.iter().filter(|(_, change)| leaving.makes_way(change)) {
+            for (to, _) in recorded(change) {
+                if let Some(&to) = components.number.get(to) {
+                    components.list[to as usize].anchors |= Anchor::StopBegin.bit();
                 }
             }
         }
@@ -65,10 +58,16 @@ impl<'a> Recorded<'a> {
     }
 
     /// Draws the order, once all chains are there.
-    pub(super) fn draw(&self, draft: &mut Draft, components: &Components<'_>, gone: &[Chain], staying: &[Staying<'a>]) {
+    pub(super) fn draw(
+        &self,
+        draft: &mut Draft,
+        components: &Components<'_>,
+        gone: &[Chain],
+        staying: &[Settling<'a>],
+    ) {
         let mut ends = Ends::new(components, staying);
         for ((_, change), chain) in self.leaving.changes.iter().zip(gone) {
-            if self.late.contains(&self.leaving.number[&change.id.component]) {
+            if !self.leaving.makes_way(change) {
                 continue;
             }
             for (to, scope) in recorded(change) {
@@ -77,7 +76,7 @@ impl<'a> Recorded<'a> {
                 }
             }
         }
-        for (change, chain, _) in staying.iter().filter(|(_, chain, _)| chain.replaced.is_some()) {
+        for Settling { change, chain, .. } in staying.iter().filter(|staying| staying.chain.replaced.is_some()) {
             let Some(from) = components.of(&change.id) else { continue };
             for (to, scope) in recorded(change) {
                 let Some(&to) = components.number.get(to) else { continue };
@@ -89,6 +88,34 @@ impl<'a> Recorded<'a> {
     }
 }
 
+/// Whether whoever uses an instance has to make way for its change. What is new is used by nobody yet, and what is only
+/// refreshed stays usable.
+fn is_shaken(change: &InstanceChange) -> bool {
+    matches!(change.kind, ChangeKind::Update | ChangeKind::Delete)
+}
+
+/// The components that stay and shake, with the targets on which they do.
+pub(super) struct Shaken<'a>(HashMap<&'a ComponentName, BTreeSet<&'a TargetName>>);
+
+impl<'a> Shaken<'a> {
+    pub(super) fn new(components: &Components<'_>, changes: &'a [InstanceChange]) -> Self {
+        let mut found: HashMap<_, BTreeSet<_>> = HashMap::new();
+        for change in changes.iter().filter(|change| is_shaken(change) && components.stays(&change.id)) {
+            found.entry(&change.id.component).or_default().insert(&change.id.target);
+        }
+        Self(found)
+    }
+
+    /// Whether something shakes that an instance was deployed with a need for.
+    pub(super) fn concern(&self, change: &InstanceChange) -> bool {
+        recorded(change).any(|(to, scope)| match (self.0.get(to), scope) {
+            (None, _) => false,
+            (Some(_), Scope::All) => true,
+            (Some(targets), Scope::SameTarget) => targets.contains(&change.id.target),
+        })
+    }
+}
+
 /// Where the instances that stay begin to stop.
 struct Ends<'a> {
     on: HashMap<(u32, &'a TargetName), u32>,
@@ -97,11 +124,9 @@ struct Ends<'a> {
 }
 
 impl<'a> Ends<'a> {
-    fn new(components: &Components<'_>, staying: &[Staying<'a>]) -> Self {
+    fn new(components: &Components<'_>, staying: &[Settling<'a>]) -> Self {
         let mut ends = Self { on: HashMap::new(), of: BTreeMap::new(), joins: BTreeMap::new() };
-        // What is new is used by nobody yet, and what is only refreshed stays usable.
-        let changing = |kind| matches!(kind, ChangeKind::Update | ChangeKind::Delete);
-        for (change, chain, _) in staying.iter().filter(|(change, ..)| changing(change.kind)) {
+        for Settling { change, chain, .. } in staying.iter().filter(|staying| is_shaken(staying.change)) {
             if let (Some(component), Some(begin)) = (components.of(&change.id), chain.at(Anchor::StopBegin)) {
                 ends.on.insert((component, &change.id.target), begin);
                 ends.of.entry(component).or_default().push(begin);

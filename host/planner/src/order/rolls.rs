@@ -1,16 +1,18 @@
 //! What rolls together: its batches, their order, and the actions around each instance.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use launchway_model::{
-    Batches, ComponentName, InstanceId, InstanceSpec, Roll, Staging, Strategy, TargetName, TargetSpec, Unit,
+    Batches, ComponentName, Diagnostic, Diagnostics, InstanceId, InstanceSpec, Roll, Staging, Strategy, TargetName,
+    TargetSpec, Unit,
 };
 
 use super::batches::{Mode, Place, Schedule, schedule};
 use super::chain::Chain;
 use super::components::Components;
 use super::draft::{Anchor, Draft, Label, Source, StepRef};
+use super::links::{CellEnds, draw_links};
 use super::pass::Barrier;
 use crate::ask::ChangeSteps;
 use crate::desired::Ways;
@@ -44,19 +46,59 @@ impl Rolling<'_> {
     }
 }
 
-impl<'a> Rolls<'a> {
-    /// Finds what rolls together and splits it. `changes` tells whether something of an instance does.
-    pub(super) fn new(
+/// What it takes to find out what rolls.
+pub(super) struct RollInput<'a, 'f> {
+    pub(super) targets: &'a BTreeMap<TargetName, Arc<TargetSpec>>,
+    /// Nobody waits between batches.
+    pub(super) hurried: bool,
+    /// Tells whether something of an instance changes.
+    pub(super) changes: &'f dyn Fn(&InstanceId) -> bool,
+}
+
+impl<'a> RollInput<'a, '_> {
+    /// Finds what rolls together and splits it; `edges` are those between components.
+    ///
+    /// Refuses units between whose members something else stands. If nobody can mend that (`lenient`), such a unit
+    /// changes all at once: what the records say of the order holds, what they say of batches does not.
+    pub(super) fn all(
+        &self,
         components: &mut Components<'a>,
-        targets: &'a BTreeMap<TargetName, Arc<TargetSpec>>,
         ways: &Ways,
-        hurried: bool,
-        changes: impl Fn(&InstanceId) -> bool,
-    ) -> Self {
+        edges: &[(usize, usize)],
+        lenient: bool,
+        warnings: &mut Diagnostics,
+    ) -> Result<Rolls<'a>, PlanError> {
+        let whole = BTreeSet::new();
+        let rolls = self.rolls(components, ways, &whole);
+        let Some(error) = rolls.circle(components, edges) else { return Ok(rolls) };
+        if !ways.is_empty() {
+            // What the earlier release needed stands in the way of it; as that release rolled, it can go.
+            let ways = Ways::new();
+            let rolls = self.rolls(components, &ways, &whole);
+            if rolls.circle(components, edges).is_none() {
+                return Ok(rolls);
+            }
+        }
+        if !lenient {
+            return Err(error);
+        }
+        let knotted = self.rolls(components, ways, &whole).knotted(components, edges);
+        let names: Vec<String> = knotted.iter().map(|unit| format!("`{unit}`")).collect();
+        let plural = if names.len() == 1 { "changes" } else { "change" };
+        let hint = format!("{} {plural} all at once this time", names.join(", "));
+        warnings.push(Diagnostic::warning("not-convex", format!("by what is recorded, {error}")).hint(hint));
+        Ok(self.rolls(components, ways, &knotted))
+    }
+
+    /// `whole` are units that are not split, whatever is said of them.
+    fn rolls(&self, components: &mut Components<'a>, ways: &Ways, whole: &BTreeSet<Unit>) -> Rolls<'a> {
         let mut found: BTreeMap<Unit, (Roll, Vec<u32>)> = BTreeMap::new();
         for (number, component) in components.list.iter_mut().enumerate() {
             (component.unit, component.gradual) = (None, false);
-            if let Some(roll) = roll_of(component.name, component.instances, ways) {
+            if let Some(mut roll) = roll_of(component.name, component.instances, ways) {
+                if whole.contains(&roll.unit) {
+                    roll.strategies.clear();
+                }
                 found.entry(roll.unit.clone()).or_insert_with(|| (roll, Vec::new())).1.push(number as u32);
             }
         }
@@ -68,31 +110,40 @@ impl<'a> Rolls<'a> {
                 component.unit = Some(units.len() as u32);
                 component.gradual = roll.is_gradual();
                 for spec in component.instances {
-                    *places.entry(&spec.id.target).or_default() |= changes(&spec.id);
+                    *places.entry(&spec.id.target).or_default() |= (self.changes)(&spec.id);
                 }
             }
             let places: Vec<Place<'a>> = places
                 .into_iter()
-                .filter_map(|(target, changing)| Some(Place { target, labels: &targets.get(target)?.labels, changing }))
+                .filter_map(|(target, changing)| {
+                    Some(Place { target, labels: &self.targets.get(target)?.labels, changing })
+                })
                 .collect();
-            let schedule = schedule(&roll.strategies, &places, Mode { reversed: false, hurried });
+            let schedule = schedule(&roll.strategies, &places, Mode { reversed: false, hurried: self.hurried });
             let cells = schedule.cells.iter().enumerate();
             let cell_of = cells.flat_map(|(cell, names)| names.iter().map(move |name| (*name, cell as u32))).collect();
             units.push(Rolling { unit, members, stage: roll.stage, schedule, cell_of });
         }
-        Self { units }
+        Rolls { units }
     }
+}
 
-    /// Refuses units between whose members something else stands: it would wait for one batch and hold up another.
-    pub(super) fn check(&self, components: &Components<'_>, edges: &[(usize, usize)]) -> Result<(), PlanError> {
+impl<'a> Rolls<'a> {
+    /// Returns each unit as one node, beside the components that do not roll, with the edges between them.
+    fn between(&self, components: &Components<'_>, edges: &[(usize, usize)]) -> Graph {
         let count = components.list.len();
         let gradual = |at: usize| components.list[at].unit.filter(|_| components.list[at].gradual);
-        // Each unit as one node beside the components that are in none.
         let node = |at: usize| gradual(at).map_or(at, |unit| count + unit as usize);
         let between: Vec<(usize, usize)> =
             edges.iter().map(|(from, to)| (node(*from), node(*to))).filter(|(from, to)| from != to).collect();
-        let graph = Graph::new(count + self.units.len(), between.iter().copied());
-        let Some(cycle) = graph.cycles().into_iter().next() else { return Ok(()) };
+        Graph::new(count + self.units.len(), between)
+    }
+
+    /// Returns what is wrong if something stands between a unit's members: it would wait for one batch and hold up
+    /// another.
+    fn circle(&self, components: &Components<'_>, edges: &[(usize, usize)]) -> Option<PlanError> {
+        let count = components.list.len();
+        let cycle = self.between(components, edges).cycles().into_iter().next()?;
         let name = |at: usize| match at.checked_sub(count) {
             Some(unit) => self.units[unit].unit.to_string(),
             None => components.list[at].name.to_string(),
@@ -100,7 +151,14 @@ impl<'a> Rolls<'a> {
         let start = cycle.iter().position(|at| *at >= count).unwrap_or(0);
         let mut path: Vec<String> = cycle[start..].iter().chain(&cycle[..start]).map(|at| name(*at)).collect();
         path.push(path[0].clone());
-        Err(PlanError::NotConvex { unit: path[0].clone(), outside: path[1].clone(), path })
+        Some(PlanError::NotConvex { unit: path[0].clone(), outside: path[1].clone(), path })
+    }
+
+    /// Returns the units that wait for themselves.
+    fn knotted(&self, components: &Components<'_>, edges: &[(usize, usize)]) -> BTreeSet<Unit> {
+        let knots = self.between(components, edges).knots().into_iter().flatten();
+        let unit = |at: usize| Some(self.units.get(at.checked_sub(components.list.len())?)?.unit.clone());
+        knots.filter_map(unit).collect()
     }
 
     /// Adds the anchors that batches and actions around are tied to.
@@ -137,6 +195,7 @@ impl<'a> Rolls<'a> {
         split
             .map(|rolling| Batches {
                 unit: rolling.unit.clone(),
+                going: false,
                 batches: rolling.schedule.cells.iter().map(|cell| cell.iter().copied().cloned().collect()).collect(),
             })
             .collect()
@@ -176,17 +235,10 @@ impl<'a> Rolls<'a> {
                 }
             }
             if rolling.is_split() {
-                rolling.draw_links(draft, number as u32, &ends);
+                draw_links(draft, &rolling.schedule, number as u32, &ends);
             }
         }
     }
-}
-
-/// Where a batch begins, and where it ends.
-#[derive(Default)]
-struct CellEnds {
-    begins: Vec<u32>,
-    dones: Vec<u32>,
 }
 
 impl<'a> Rolling<'a> {
@@ -205,33 +257,6 @@ impl<'a> Rolling<'a> {
             }
         }
         found
-    }
-
-    fn draw_links(&self, draft: &mut Draft, number: u32, ends: &[CellEnds]) {
-        let mut passed: Vec<Option<u32>> = vec![None; ends.len()];
-        let mut ahead: Vec<Option<u32>> = vec![None; ends.len()];
-        for link in &self.schedule.links {
-            let middle = match &link.gate {
-                Some(gate) => draft.gate(gate.clone()),
-                None => draft.junction(Label::Batch(number, link.after.first().copied().unwrap_or_default())),
-            };
-            for cell in &link.before {
-                let join = *passed[*cell as usize].get_or_insert_with(|| {
-                    let join = draft.junction(Label::BatchDone(number, *cell));
-                    ends[*cell as usize].dones.iter().for_each(|done| draft.edge(*done, join));
-                    join
-                });
-                draft.edge(join, middle);
-            }
-            for cell in &link.after {
-                let join = *ahead[*cell as usize].get_or_insert_with(|| {
-                    let join = draft.junction(Label::Batch(number, *cell));
-                    ends[*cell as usize].begins.iter().for_each(|begin| draft.edge(join, *begin));
-                    join
-                });
-                draft.edge(middle, join);
-            }
-        }
     }
 }
 
@@ -276,7 +301,7 @@ fn draw_around(
 }
 
 /// `guard`: they run whatever happens; if there is a node in it, only if that was called.
-fn in_a_row(
+pub(super) fn in_a_row(
     draft: &mut Draft,
     count: usize,
     guard: Option<Option<u32>>,

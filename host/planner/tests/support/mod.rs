@@ -22,9 +22,19 @@ use launchway_planner::{
     Desired, DictionaryFiles, ExpandInput, Expanded, LastTargets, PlanError, PlanInput, Planned, Restriction, expand,
     plan, target_specs,
 };
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use serde_json::Value;
 
 pub(crate) use plugins::TestPlugins;
+
+/// Returns how one of several tests looks at its part of the cases: not at those of the others, even with a fixed seed.
+pub(crate) fn part_of_cases(cases: u32, part: u64) -> ProptestConfig {
+    let mut config = ProptestConfig::with_cases(cases);
+    if let RngSeed::Fixed(seed) = config.rng_seed {
+        config.rng_seed = RngSeed::Fixed(seed.wrapping_add(part));
+    }
+    config
+}
 
 pub(crate) struct Project {
     pub(crate) application: String,

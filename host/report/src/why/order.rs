@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use launchway_model::{
     ActionPlace, Always, ChangeIndex, ChangeKind, Deployed, Gate, InstanceChange, NodeId, NodeKind, Owner, Phase, Plan,
-    PlanNode, StepNode, TargetName, Unit,
+    PlanNode, Replace, StepNode, TargetName, Unit,
 };
 use serde::Serialize;
 
@@ -45,8 +45,18 @@ pub enum Reason<'a> {
     Settles {
         component: &'a str,
     },
+    /// All that stays settles before anything goes.
+    Last,
+    /// It is taken out of service while those who know it still do.
+    Parts {
+        component: &'a str,
+    },
     /// A path on the target changes hands.
     HandsOver {
+        component: &'a str,
+    },
+    /// What goes is gone before what comes, as `replace` says.
+    DeleteFirst {
         component: &'a str,
     },
     /// Everything is staged everywhere before anything stops.
@@ -97,8 +107,9 @@ pub struct Stop {
 /// A plan's graph with what it takes to explain it.
 pub(super) struct Order<'a> {
     plan: &'a Plan,
-    batch_of: HashMap<(&'a Unit, &'a TargetName), usize>,
-    batches: HashMap<&'a Unit, usize>,
+    /// Of what stays, and of what goes.
+    batch_of: HashMap<(&'a Unit, bool, &'a TargetName), usize>,
+    batches: HashMap<(&'a Unit, bool), usize>,
     /// The most steps and gates in a row that end with a node.
     length: Vec<u32>,
 }
@@ -113,10 +124,11 @@ impl<'a> Order<'a> {
         let mut batch_of = HashMap::new();
         for rollout in &plan.rollouts {
             for (number, batch) in rollout.batches.iter().enumerate() {
-                batch_of.extend(batch.iter().map(|target| ((&rollout.unit, target), number)));
+                batch_of.extend(batch.iter().map(|target| ((&rollout.unit, rollout.going, target), number)));
             }
         }
-        let batches = plan.rollouts.iter().map(|rollout| (&rollout.unit, rollout.batches.len())).collect();
+        let rollouts = plan.rollouts.iter();
+        let batches = rollouts.map(|rollout| ((&rollout.unit, rollout.going), rollout.batches.len())).collect();
         Self { plan, batch_of, batches, length }
     }
 
@@ -214,6 +226,8 @@ impl<'a> Order<'a> {
             let before_it = place(earlier) == Some(ActionPlace::Before) && place(node) != Some(ActionPlace::Before);
             return if before_it { Reason::Around } else { Reason::Own };
         }
+        let for_good = |index: ChangeIndex| is_gone(self.plan, index);
+        let (own_goes, other_goes) = (for_good(own), for_good(other));
         let (Some(own), Some(other)) = (self.plan.change(own), self.plan.change(other)) else { return Reason::Own };
         if own.id == other.id {
             return Reason::Replaces;
@@ -221,6 +235,9 @@ impl<'a> Order<'a> {
         let component = other.id.component.as_str();
         if is_staging(earlier) && takes_away(node) {
             return Reason::Staged;
+        }
+        if other_goes && !own_goes && place(earlier) == Some(ActionPlace::Before) {
+            return Reason::Parts { component };
         }
         if let Some(reason) = self.batch(own, other) {
             return reason;
@@ -235,29 +252,33 @@ impl<'a> Order<'a> {
         let uses = |deployed: Option<&Deployed>| {
             deployed.is_some_and(|deployed| edge(deployed, own.id.component.as_str()).is_some())
         };
-        let goes = |change: &InstanceChange| change.kind == ChangeKind::Delete;
         let settled = matches!(earlier.kind, NodeKind::Commit { .. });
-        if settled && goes(own) && !goes(other) && uses(other.previous.as_deref()) {
-            return Reason::Settles { component };
+        if settled && own_goes && !other_goes {
+            let used = uses(other.previous.as_deref());
+            return if used { Reason::Settles { component } } else { Reason::Last };
         }
         if uses(other.desired.as_deref()) || uses(other.previous.as_deref()) {
             return Reason::UsedBy { component };
         }
         if goes(other) && !goes(own) {
-            return Reason::HandsOver { component };
+            let first = |deployed: Option<&Deployed>| {
+                deployed.is_some_and(|deployed| deployed.spec.edges.replace == Replace::DeleteFirst)
+            };
+            let chosen = first(wanted) || first(other.previous.as_deref());
+            return if chosen { Reason::DeleteFirst { component } } else { Reason::HandsOver { component } };
         }
         Reason::Indirect { component }
     }
 
     /// Tells whether another instance comes first because it is in another batch.
     fn batch(&self, own: &'a InstanceChange, other: &'a InstanceChange) -> Option<Reason<'a>> {
-        let unit = unit(own)?;
-        if unit != self::unit(other)? {
+        let (unit, going) = (unit(own)?, goes(own));
+        if unit != self::unit(other)? || going != goes(other) {
             return None;
         }
-        let batch = |change: &'a InstanceChange| self.batch_of.get(&(unit, &change.id.target)).copied();
+        let batch = |change: &'a InstanceChange| self.batch_of.get(&(unit, going, &change.id.target)).copied();
         let (mine, batch) = (batch(own)?, batch(other)?);
-        let of = self.batches.get(unit).copied().unwrap_or_default();
+        let of = self.batches.get(&(unit, going)).copied().unwrap_or_default();
         (mine != batch).then(|| Reason::Batch { unit: inline(&unit.to_string()), batch: batch + 1, of })
     }
 
@@ -350,6 +371,16 @@ fn edge<'a>(deployed: &'a Deployed, component: &str) -> Option<Reason<'a>> {
     }
     let subscription = edges.subscribe.iter().map(|edge| edge.component.as_str()).find(|name| *name == component);
     subscription.map(|component| Reason::Subscribes { component })
+}
+
+/// Whether an instance goes, and not only to be replaced by one of another type.
+fn is_gone(plan: &Plan, index: ChangeIndex) -> bool {
+    let next = plan.change(ChangeIndex(index.0.saturating_add(1)));
+    plan.change(index).is_some_and(|change| goes(change) && next.is_none_or(|next| next.id != change.id))
+}
+
+fn goes(change: &InstanceChange) -> bool {
+    change.kind == ChangeKind::Delete
 }
 
 fn unit(change: &InstanceChange) -> Option<&Unit> {

@@ -96,6 +96,11 @@ fn wait_text(wait: &Wait<'_>) -> String {
         Reason::Subscribes { component } => format!("{}, to which it subscribes", inline(component)),
         Reason::UsedBy { component } => format!("{}, which uses it and gets out of the way first", inline(component)),
         Reason::Settles { component } => format!("{}, which settles without it first", inline(component)),
+        Reason::Last => "all that stays has settled before anything goes".to_owned(),
+        Reason::Parts { component } => {
+            format!("{}, which goes and is taken out of service before others forget it", inline(component))
+        }
+        Reason::DeleteFirst { component } => format!("{}, which is gone before it comes", inline(component)),
         Reason::HandsOver { component } => format!("{}, which gives up a path that it takes", inline(component)),
         Reason::Staged => "everything is staged before anything stops".to_owned(),
         Reason::Batch { unit, batch, of } => format!("batch {batch} of {of} of {unit} comes first"),

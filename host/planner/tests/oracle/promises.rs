@@ -1,127 +1,18 @@
-//! The order promises, held by plans of random applications: checked pair by pair against the promises' own words.
-
-mod support;
+//! The promises, each in its own words, held against every pair of nodes that it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 
-use launchway_model::{
-    ApplicationState, ChangeKind, InstanceChange, InstanceId, NodeKind, Operation, Phase, Plan, RunId, Scope,
-};
-use launchway_planner::{Desired, PlanError, Restriction, Since, plan_digest, restore};
-use proptest::prelude::*;
-use support::reach::Reach;
-use support::{Project, empty_state, run_all, text};
+use launchway_model::{ChangeKind, InstanceChange, NodeKind, Phase, Plan, Replace, Scope};
 
-const TARGETS: usize = 3;
-
-/// A component of a random application. Edges lead only to components of a lower rank.
-#[derive(Clone, Debug)]
-struct Part {
-    kind: &'static str,
-    targets: BTreeSet<usize>,
-    number: u8,
-    /// Of a file: two components of one application never have the same.
-    path: usize,
-    edges: Vec<Edge>,
-}
-
-#[derive(Clone, Debug)]
-struct Edge {
-    to: usize,
-    word: &'static str,
-    same_target: bool,
-}
-
-/// By component number; what is absent is not in the application.
-type Model = BTreeMap<usize, Part>;
-
-fn any_part(at: usize) -> impl Strategy<Value = Part> {
-    let kind = prop::sample::select(vec!["full", "service", "plain", "file"]);
-    let targets = prop::collection::btree_set(0..TARGETS, 1..=TARGETS);
-    let word = prop::sample::select(vec!["needs", "needs", "needs", "after", "subscribe"]);
-    let edge = (0..at.max(1), word, any::<bool>()).prop_map(|(to, word, same_target)| Edge { to, word, same_target });
-    let edges = prop::collection::vec(edge, if at == 0 { 0..1 } else { 0..4 });
-    (kind, targets, 0..2u8, edges).prop_map(move |(kind, targets, number, edges)| Part {
-        kind,
-        targets,
-        number,
-        path: 0,
-        edges: edges_of(at, edges),
-    })
-}
-
-fn edges_of(at: usize, mut edges: Vec<Edge>) -> Vec<Edge> {
-    edges.retain(|edge| edge.to < at);
-    edges.sort_by_key(|edge| (edge.to, edge.word));
-    edges.dedup_by_key(|edge| (edge.to, edge.word));
-    edges
-}
-
-fn any_model() -> impl Strategy<Value = Model> {
-    (0..6usize, any::<u64>()).prop_flat_map(|(count, ranks)| {
-        let parts: Vec<_> = (0..=count).map(|at| (any_part(at), prop::bool::weighted(0.85))).collect();
-        parts.prop_map(move |parts| {
-            // A random relabelling, so that names do not follow ranks: each model has its own ranks.
-            let names = shuffled(parts.len(), ranks);
-            let mut model = Model::new();
-            for (at, (part, present)) in parts.iter().enumerate() {
-                if *present {
-                    let edges = part.edges.iter().map(|edge| Edge { to: names[edge.to], ..edge.clone() }).collect();
-                    // Another application gives the same paths to other components.
-                    let path = (names[at] + ranks as usize % 3) % 7;
-                    model.insert(names[at], Part { edges, path, ..part.clone() });
-                }
-            }
-            let present: BTreeSet<usize> = model.keys().copied().collect();
-            model.values_mut().for_each(|part| part.edges.retain(|edge| present.contains(&edge.to)));
-            model
-        })
-    })
-}
-
-fn shuffled(count: usize, mut seed: u64) -> Vec<usize> {
-    let mut names: Vec<usize> = (0..count).collect();
-    for at in (1..count).rev() {
-        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        names.swap(at, (seed >> 33) as usize % (at + 1));
-    }
-    names
-}
-
-fn project(model: &Model) -> Project {
-    let mut components = String::new();
-    for (name, part) in model {
-        let mut lists: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for edge in &part.edges {
-            let scope = if edge.same_target { "same-target" } else { "all" };
-            let word = if edge.word == "subscribe" { ", word: reload" } else { "" };
-            lists.entry(edge.word).or_default().push(format!("{{ component: c{}, scope: {scope}{word} }}", edge.to));
-        }
-        let lists: String = lists.iter().map(|(word, list)| format!(", {word}: [{}]", list.join(", "))).collect();
-        let labels: Vec<String> =
-            (0..TARGETS).filter(|at| !part.targets.contains(at)).map(|at| format!("name!=t{at}")).collect();
-        let on = if labels.is_empty() { String::new() } else { format!(", on: \"{}\"", labels.join(",")) };
-        let with = match part.kind {
-            "file" => format!("path: /p{}, content: \"{}\"", part.path, part.number),
-            _ => format!("number: {}", part.number),
-        };
-        writeln!(components, "c{name}: {{ type: t/{}{on}, with: {{ {with} }}{lists} }}", part.kind).unwrap();
-    }
-    let targets: String = (0..TARGETS).map(|at| format!("t{at}: {{}}\n")).collect();
-    if model.is_empty() {
-        let mut project = Project::new("x: 1", &targets);
-        project.application = "application: shop\ncomponents: {}\n".to_owned();
-        return project;
-    }
-    Project::new(&components, &targets)
-}
+use crate::model::Model;
+use crate::support::reach::Reach;
+use crate::support::text;
 
 /// A change's nodes, by phase.
 #[derive(Default, Clone)]
-struct Nodes {
-    phases: BTreeMap<Phase, Vec<usize>>,
-    commit: usize,
+pub(crate) struct Nodes {
+    pub(crate) phases: BTreeMap<Phase, Vec<usize>>,
+    pub(crate) commit: usize,
 }
 
 impl Nodes {
@@ -137,22 +28,22 @@ impl Nodes {
     }
 }
 
-const UNTIL_VERIFIED: [Phase; 6] =
+pub(crate) const UNTIL_VERIFIED: [Phase; 6] =
     [Phase::Stage, Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
-const FROM_STOP: [Phase; 5] = [Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
-const FROM_START: [Phase; 2] = [Phase::Start, Phase::Verify];
+pub(crate) const FROM_STOP: [Phase; 5] = [Phase::Stop, Phase::Remove, Phase::Install, Phase::Start, Phase::Verify];
+pub(crate) const FROM_START: [Phase; 2] = [Phase::Start, Phase::Verify];
 
-struct Oracle<'a> {
-    plan: &'a Plan,
-    reach: Reach,
-    nodes: Vec<Nodes>,
-    new: &'a Model,
+pub(crate) struct Oracle<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) reach: Reach,
+    pub(crate) nodes: Vec<Nodes>,
+    pub(crate) new: &'a Model,
     /// The changes of each instance, by component and target: one, or two for a type change.
-    changes: BTreeMap<(usize, usize), Vec<usize>>,
+    pub(crate) changes: BTreeMap<(usize, usize), Vec<usize>>,
 }
 
 impl<'a> Oracle<'a> {
-    fn new(plan: &'a Plan, new: &'a Model) -> Self {
+    pub(crate) fn new(plan: &'a Plan, new: &'a Model) -> Self {
         let mut nodes = vec![Nodes::default(); plan.changes.len()];
         for (at, node) in plan.nodes.iter().enumerate() {
             match &node.kind {
@@ -195,7 +86,7 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         self.own_chains();
         self.staging();
         self.wanted_pairs();
@@ -325,15 +216,26 @@ impl<'a> Oracle<'a> {
     }
 
     fn leaving(&self) {
-        let first = self.going_first();
-        for (place, changes) in self.changes.iter().filter(|(place, _)| !self.is_staying(**place)) {
+        let (first, late) = (self.going_first(), self.going_late());
+        let early = self.ahead_of(|place, change| !late.contains(&place.0) && self.uses_what_changes(place, change));
+        for (place, changes) in self.gone() {
             let nodes = &self.nodes[changes[0]];
+            let all = nodes.and_commit(&UNTIL_VERIFIED);
+            if !first.contains(&place.0) && !early.contains(&place.0) {
+                for (_, others) in self.staying() {
+                    let last = &self.nodes[*others.last().unwrap()];
+                    self.require(&[last.commit], &nodes.and_commit(&FROM_STOP), "what goes goes last");
+                }
+            }
             for (other, others) in &self.changes {
-                let needs = recorded_needs(&self.plan.changes[others[0]], *other, *place);
+                if !late.contains(&place.0) && self.is_staying(*other) && self.uses(place, changes[0], *other) {
+                    let own = &self.nodes[others[0]];
+                    self.require(&[nodes.commit], &own.of(&FROM_STOP), "gone before what it uses changes");
+                }
+                let needs = recorded_needs(&self.plan.changes[others[0]], *other, place);
                 if !needs || other.0 == place.0 {
                     continue;
                 }
-                let all = nodes.and_commit(&UNTIL_VERIFIED);
                 if !self.is_staying(*other) || !first.contains(&place.0) {
                     let last = &self.nodes[*others.last().unwrap()];
                     self.require(&[last.commit], &all, "leaving in reverse");
@@ -342,10 +244,61 @@ impl<'a> Oracle<'a> {
                 }
             }
         }
-        for (delete, taker) in self.handovers() {
+        for (delete, taker) in self.handovers().into_iter().chain(self.chosen()) {
             let taking = self.nodes[taker].and_commit(&[Phase::Install, Phase::Start, Phase::Verify]);
-            self.require(&[self.nodes[delete].commit], &taking, "a path changes hands");
+            self.require(&[self.nodes[delete].commit], &taking, "gone before what takes its place");
         }
+    }
+
+    /// Instances that go for good.
+    fn gone(&self) -> impl Iterator<Item = ((usize, usize), &Vec<usize>)> {
+        self.changes.iter().filter(|(place, _)| !self.is_staying(**place)).map(|(place, changes)| (*place, changes))
+    }
+
+    /// Whether an instance was deployed with an edge to one that is there already and changes.
+    fn uses(&self, place: (usize, usize), change: usize, other: (usize, usize)) -> bool {
+        let old = &self.plan.changes[self.changes[&other][0]];
+        let shakes = matches!(old.kind, ChangeKind::Update | ChangeKind::Delete);
+        shakes && recorded_needs(&self.plan.changes[change], place, other)
+    }
+
+    fn uses_what_changes(&self, place: (usize, usize), change: usize) -> bool {
+        self.staying().any(|(other, _)| self.uses(place, change, other))
+    }
+
+    /// Components that something which stays and changes was deployed with an edge to, and what those have edges to.
+    fn going_late(&self) -> BTreeSet<usize> {
+        let goes = |name: &usize| self.gone().any(|(place, _)| place.0 == *name);
+        let of =
+            |changes: &Vec<usize>| recorded_edges(&self.plan.changes[changes[0]]).into_iter().map(|(name, _)| name);
+        let mut found: BTreeSet<usize> = self.staying().flat_map(|(_, changes)| of(changes)).filter(goes).collect();
+        loop {
+            let gone = self.gone().filter(|(place, _)| found.contains(&place.0));
+            let more: Vec<usize> = gone.flat_map(|(_, changes)| of(changes)).filter(goes).collect();
+            let before = found.len();
+            found.extend(more);
+            if found.len() == before {
+                return found;
+            }
+        }
+    }
+
+    /// Deletes, and the creates that somebody said come after them.
+    fn chosen(&self) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
+        for (old, changes) in self.gone() {
+            let recorded = self.plan.changes[changes[0]].previous.as_ref().unwrap().spec.edges.replace;
+            let goes_first = self.new.get(&old.0).map_or(recorded == Replace::DeleteFirst, |part| part.delete_first);
+            for (new, others) in self.staying() {
+                let last = *others.last().unwrap();
+                let comes = self.plan.changes[last].kind == ChangeKind::Create;
+                let first = goes_first && (old.0 == new.0 || old.1 == new.1);
+                if comes && (first || old.1 == new.1 && self.new[&new.0].delete_first) {
+                    found.push((changes[0], last));
+                }
+            }
+        }
+        found
     }
 
     /// Deletes, and the changes that take over the paths they give up.
@@ -367,34 +320,41 @@ impl<'a> Oracle<'a> {
         found
     }
 
-    /// Components that give a path away, and those going with them that were deployed with edges to such.
+    /// Components of which something goes before what takes its place.
     fn going_first(&self) -> BTreeSet<usize> {
-        let givers = self.handovers().into_iter().map(|(delete, _)| place(&self.plan.changes[delete]));
-        let mut first: BTreeSet<usize> = givers.filter(|at| !self.is_staying(*at)).map(|at| at.0).collect();
-        let gone: Vec<_> = self.changes.iter().filter(|(place, _)| !self.is_staying(**place)).collect();
+        let first: BTreeSet<usize> =
+            self.handovers().into_iter().chain(self.chosen()).map(|(delete, _)| delete).collect();
+        self.ahead_of(|_, change| first.contains(&change))
+    }
+
+    /// Components with an instance that goes of which something is so, and those going with them that were deployed
+    /// with edges to such.
+    fn ahead_of(&self, is_so: impl Fn((usize, usize), usize) -> bool) -> BTreeSet<usize> {
+        let start = self.gone().filter(|(place, changes)| is_so(*place, changes[0]));
+        let mut found: BTreeSet<usize> = start.map(|(place, _)| place.0).collect();
         loop {
-            let before = first.len();
-            for (place, changes) in &gone {
+            let before = found.len();
+            for (place, changes) in self.gone() {
                 let edges = recorded_edges(&self.plan.changes[changes[0]]);
-                let goes = |name: &usize| first.contains(name) && gone.iter().any(|(other, _)| other.0 == *name);
+                let goes = |name: &usize| found.contains(name) && self.gone().any(|(other, _)| other.0 == *name);
                 if edges.iter().any(|(name, _)| goes(name)) {
-                    first.insert(place.0);
+                    found.insert(place.0);
                 }
             }
-            if first.len() == before {
-                return first;
+            if found.len() == before {
+                return found;
             }
         }
     }
 }
 
 /// Whether an instance was deployed with an edge to another one.
-fn recorded_needs(change: &InstanceChange, from: (usize, usize), to: (usize, usize)) -> bool {
+pub(crate) fn recorded_needs(change: &InstanceChange, from: (usize, usize), to: (usize, usize)) -> bool {
     let mut edges = recorded_edges(change).into_iter();
     edges.any(|(component, scope)| component == to.0 && (scope == Scope::All || from.1 == to.1))
 }
 
-fn recorded_edges(change: &InstanceChange) -> Vec<(usize, Scope)> {
+pub(crate) fn recorded_edges(change: &InstanceChange) -> Vec<(usize, Scope)> {
     let Some(previous) = &change.previous else { return Vec::new() };
     let edges = &previous.spec.edges;
     let plain = edges.needs.iter().chain(&edges.after).map(|edge| (&edge.component, edge.scope));
@@ -402,80 +362,6 @@ fn recorded_edges(change: &InstanceChange) -> Vec<(usize, Scope)> {
     all.map(|(component, scope)| (component.as_str()[1..].parse().unwrap(), scope)).collect()
 }
 
-fn place(change: &InstanceChange) -> (usize, usize) {
+pub(crate) fn place(change: &InstanceChange) -> (usize, usize) {
     (change.id.component.as_str()[1..].parse().unwrap(), change.id.target.as_str()[1..].parse().unwrap())
-}
-
-/// Returns the plan from a state to what is wanted; none if a path changes hands between two one of which is after all
-/// of the other.
-fn change(project: &Project, operation: Operation, desired: &Desired, state: &ApplicationState) -> Option<Plan> {
-    match project.try_plan(operation, Some(desired), state) {
-        Ok(planned) => Some(planned.plan),
-        Err(PlanError::PathChangesHands { .. }) => None,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-fn deployed(model: &Model) -> ApplicationState {
-    let mut state = empty_state();
-    let plan = project(model).deploy(&state);
-    run_all(&mut state, &plan, 1);
-    state
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
-    #[test]
-    fn every_promise_holds_from_any_release_to_any_other(old in any_model(), new in any_model()) {
-        let mut state = deployed(&old);
-        let project = project(&new);
-        let Some(plan) = change(&project, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
-        Oracle::new(&plan, &new).check();
-        prop_assert_eq!(plan_digest(&plan), plan_digest(&project.deploy(&state)));
-        run_all(&mut state, &plan, 2);
-        let again = project.deploy(&state);
-        prop_assert!(again.changes.is_empty() && again.nodes.is_empty() && again.amendments.is_empty());
-    }
-
-    #[test]
-    fn an_undeployment_keeps_every_promise_and_leaves_nothing(model in any_model()) {
-        let mut state = deployed(&model);
-        let plan = project(&model).undeploy(&state);
-        prop_assert!(plan.changes.iter().all(|change| change.kind == ChangeKind::Delete));
-        Oracle::new(&plan, &Model::new()).check();
-        run_all(&mut state, &plan, 2);
-        prop_assert!(state.instances.is_empty() && state.version.is_none());
-    }
-
-    #[test]
-    fn a_rollback_of_anything_that_failed_anywhere_brings_back_what_was(
-        old in any_model(),
-        new in any_model(),
-        fails in prop::collection::btree_set((0..7usize, 0..TARGETS), 0..4),
-        fails_again in prop::collection::btree_set((0..7usize, 0..TARGETS), 0..3),
-    ) {
-        let mut state = deployed(&old);
-        let before = state.clone();
-        let mut project = project(&new);
-        project.version("2.0");
-        let Some(plan) = change(&project, Operation::Deploy, &project.desired(), &state) else { return Ok(()) };
-        let number = |text: &str| text[1..].parse::<usize>().unwrap();
-        let place = |id: &InstanceId| (number(id.component.as_str()), number(id.target.as_str()));
-        support::run(&mut state, &plan, 2, |id| !fails.contains(&place(id)));
-        let run = RunId(2);
-        let mut since = Since::default();
-        // A rollback that fails itself is gone on with by the next one.
-        for attempt in [3, 4] {
-            let desired = restore(&state, run, &plan, &since, &Restriction::default()).unwrap().desired;
-            let Some(rollback) = change(&project, Operation::Rollback { run }, &desired, &state) else { return Ok(()) };
-            support::run(&mut state, &rollback, attempt, |id| attempt == 4 || !fails_again.contains(&place(id)));
-            since.attempts.insert(RunId(attempt));
-        }
-        prop_assert_eq!(&state.version, &before.version);
-        let confirmed = |state: &ApplicationState| -> Vec<_> {
-            state.instances.iter().map(|(id, record)| (id.clone(), record.confirmed.clone(), record.dirty.clone())).collect()
-        };
-        prop_assert_eq!(confirmed(&state), confirmed(&before));
-    }
 }
