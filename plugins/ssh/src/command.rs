@@ -152,13 +152,12 @@ fn undo(instance: &Instance<'_, Properties>) -> Option<Step> {
 
 fn step(instance: &Instance<'_, Properties>, phase: Phase, name: &str, summary: String, idempotent: bool) -> Step {
     let properties = &instance.properties;
-    Step::of(instance, phase, name, summary)
-        .idempotent(idempotent)
-        .timeout(step_timeout(properties))
-        .locks(match &properties.locks {
+    Step::of(instance, phase, name, summary).idempotent(idempotent).timeout(step_timeout(properties)).locks(
+        match &properties.locks {
             Some(Run::Program(names)) => names.clone(),
             _ => Vec::new(),
-        })
+        },
+    )
 }
 
 /// Leaves the guards and the connection their time: the command itself is bounded by `timeout`.

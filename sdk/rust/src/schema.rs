@@ -43,7 +43,11 @@ pub fn write(plugin: &Plugin, folder: &Path) -> std::io::Result<Vec<PathBuf>> {
 }
 
 pub(crate) fn generate<P: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.inline_subschemas = true;
+        // The contract says which one it is.
+        settings.meta_schema = None;
+    });
     let mut schema = settings.into_generator().into_root_schema_for::<P>().to_value();
     if let Some(object) = schema.as_object_mut() {
         object.remove("title");
