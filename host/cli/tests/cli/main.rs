@@ -3,6 +3,7 @@
 mod deployments;
 mod drift;
 mod files;
+mod inventory;
 mod interruption;
 mod markers;
 mod place;
