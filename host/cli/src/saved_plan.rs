@@ -48,7 +48,8 @@ impl SavedPlan {
 
     /// Says how inventories answer otherwise now; nothing if they don't.
     pub(crate) fn moved(&self, found: &BTreeMap<TargetName, Found>) -> Option<String> {
-        let gone = self.inventory.keys().filter(|name| !found.contains_key(*name)).map(|name| format!("{name} is gone"));
+        let gone =
+            self.inventory.keys().filter(|name| !found.contains_key(*name)).map(|name| format!("{name} is gone"));
         let others = found.iter().filter_map(|(name, found)| match self.inventory.get(name) {
             None => Some(format!("{name} is new")),
             Some(known) if *known != found.target => Some(format!("{name} differs")),

@@ -1,6 +1,6 @@
 use super::{
-    adopt, completions, deploy, forget, graph, init, plan, plugin, restart, rollback, runs, schema, show, status, targets, task,
-    undeploy, validate,
+    adopt, completions, deploy, forget, graph, init, plan, plugin, restart, rollback, runs, schema, show, status,
+    targets, task, undeploy, validate,
 };
 use crate::args::{Cli, Command};
 use crate::console::Console;

@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use launchway_model::config::{Application, Salvaged, salvage_application};
-use launchway_model::{ApplicationState, ComponentName, Diagnostic, Diagnostics, EnvironmentName, Lineage, Sources, Version};
+use launchway_model::{
+    ApplicationState, ComponentName, Diagnostic, Diagnostics, EnvironmentName, Lineage, Sources, Version,
+};
 use launchway_planner::{CheckInput, check};
 use launchway_report::{diagnostics_json, inline};
 use launchway_store::NEW_LINEAGE;

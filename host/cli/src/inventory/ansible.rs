@@ -13,7 +13,11 @@ const MAX_VISITS: usize = 2_000_000;
 pub(super) fn translated(text: String) -> Result<String, Failure> {
     let Ok(document) = serde_json::from_str::<Map<String, Value>>(&text) else { return Ok(text) };
     // JSON may write a character as two escapes, which YAML does not know.
-    let text = if text.contains("\\ud") || text.contains("\\uD") { format!("{:#}", Value::Object(document.clone())) } else { text };
+    let text = if text.contains("\\ud") || text.contains("\\uD") {
+        format!("{:#}", Value::Object(document.clone()))
+    } else {
+        text
+    };
     let is_group = |(name, value): (&String, &Value)| {
         let known = |key| value.get(key).is_some();
         name == "_meta" || value.is_array() || known("hosts") || known("vars") || known("children")
@@ -129,7 +133,8 @@ mod tests {
             "eu": { "children": ["web"], "vars": { "workers": 2, "region": "eu" } },
         }));
         let web = json!({ "web": "true", "eu": "true" });
-        let a = json!({ "address": "198.18.0.1", "port": 2222, "labels": web, "values": { "workers": 8, "region": "eu" } });
+        let a =
+            json!({ "address": "198.18.0.1", "port": 2222, "labels": web, "values": { "workers": 8, "region": "eu" } });
         let b = json!({ "labels": web, "values": { "workers": 4, "region": "eu" } });
         let c = json!({ "labels": { "db": "true" }, "values": {} });
         assert_eq!(found, json!({ "targets": { "a": a, "b": b, "c": c } }));
@@ -150,7 +155,8 @@ mod tests {
 
     #[test]
     fn groups_that_are_everywhere_are_an_error() {
-        let groups = (0..64).map(|n| (format!("g{n}"), json!({ "children": [format!("g{}", n + 1), format!("h{}", n + 1)] })));
+        let groups =
+            (0..64).map(|n| (format!("g{n}"), json!({ "children": [format!("g{}", n + 1), format!("h{}", n + 1)] })));
         let others = (1..64).map(|n| (format!("h{n}"), json!({ "children": [format!("g{}", n + 1)] })));
         let all: Map<String, Value> = groups.chain(others).collect();
         let text = Value::Object(all).to_string();

@@ -120,7 +120,10 @@ mod tests {
     #[tokio::test]
     async fn what_it_prints_is_the_answer() {
         assert_eq!(sh("printf \"$LAUNCHWAY_ENVIRONMENT\"; pwd").await.unwrap(), "test/\n");
-        assert_eq!(sh("echo oh; echo 'no way' >&2; exit 3").await.unwrap_err(), "`sh` ended with exit status 3: no way");
+        assert_eq!(
+            sh("echo oh; echo 'no way' >&2; exit 3").await.unwrap_err(),
+            "`sh` ended with exit status 3: no way"
+        );
         assert_eq!(sh("kill -9 $$").await.unwrap_err(), "`sh` was killed");
         assert_eq!(sh("printf '\\377'").await.unwrap_err(), "`sh` printed something that is no text");
     }

@@ -24,7 +24,8 @@ pub(super) fn targets(text: &str, output: &str) -> Result<String, Failure> {
         let message = format!("the output `{output}` is sensitive");
         return Err(Failure::new(message, "targets are shown to people; make an output without what is secret"));
     }
-    let value = found.get("value").ok_or_else(|| Failure::new(format!("the output `{output}` has no value"), EXPECTED))?;
+    let value =
+        found.get("value").ok_or_else(|| Failure::new(format!("the output `{output}` has no value"), EXPECTED))?;
     Ok(format!("{:#}", json!({ "targets": by_name(value)? })))
 }
 
@@ -110,7 +111,8 @@ mod tests {
             json!([{ "name": "a", "address": "198.18.0.1" }, "b"]),
         ] {
             assert_eq!(read(&state(value.clone())).unwrap(), expected, "{value}");
-            let printed = json!({ "hosts": { "sensitive": false, "type": "any", "value": value }, "version": { "value": "4" } });
+            let printed =
+                json!({ "hosts": { "sensitive": false, "type": "any", "value": value }, "version": { "value": "4" } });
             assert_eq!(read(&printed).unwrap(), expected, "{value}");
         }
     }

@@ -10,7 +10,10 @@ use crate::place::{Place, Said};
 /// A project whose environment has this inventory.
 fn place(inventory: &Value) -> Place {
     let place = Place::new();
-    place.application("1", "file: { type: ssh/file, with: { path: \"${folder}/${target.name}\", content: \"${size}\" } }");
+    place.application(
+        "1",
+        "file: { type: ssh/file, with: { path: \"${folder}/${target.name}\", content: \"${size}\", parents: true } }",
+    );
     environment(&place, inventory, &json!({}));
     place
 }
@@ -21,7 +24,7 @@ fn environment(place: &Place, inventory: &Value, targets: &Value) {
         "defaults": { "transport": "local" },
         "targets": targets,
         "inventory": inventory,
-        "dictionaries": [{ "folder": place.deployed(""), "size": 1 }],
+        "dictionaries": [{ "folder": place.deployed("x").parent(), "size": 1 }],
     });
     place.write("environments/local.yaml", &format!("{environment:#}"));
 }
@@ -72,7 +75,11 @@ fn answers_and_the_environments_own_targets_are_merged() {
     assert_eq!(web1["inventory"], "script ./hosts.sh local");
     assert_eq!((&targets[1].1["inventory"], &targets[3].1["address"]), (&Value::Null, &json!("shop-2")));
     let said = place.run(&["targets"]).exits(0);
-    assert!(said.stdout.contains("db1     this machine                             output db of tf.json"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("db1     this machine                            output db of tf.json"),
+        "{}",
+        said.stdout
+    );
 }
 
 #[test]
@@ -87,7 +94,7 @@ fn what_is_wrong_in_an_answer_is_shown_at_its_place() {
         ("{\"targets\": {\"a\": {\"ssh\": {}}}}", "ssh"),
         ("{\"targets\": {\"\\u001b[31m\": {}}}", "U+001B"),
         ("Traceback (most recent call last):", "script ./hosts.sh:1"),
-        ("{\"a\": 1}", "targets"),
+        ("{\"targets\": {}, \"a\": 1}", "unknown property `a`"),
     ];
     for (answer, expected) in cases {
         script(&place, answer);
@@ -101,7 +108,12 @@ fn what_is_wrong_in_an_answer_is_shown_at_its_place() {
 #[test]
 fn an_inventory_that_fails_says_why_and_where_it_is_asked_for() {
     let place = place(&scripted());
-    place.run(&["targets"]).exits(2).tells("can't run `./hosts.sh`").tells("environments/local.yaml").tells("executable");
+    place
+        .run(&["targets"])
+        .exits(2)
+        .tells("can't run `./hosts.sh`")
+        .tells("environments/local.yaml")
+        .tells("executable");
     program(&place, "printf 'no token\\n\\033[31m' >&2; exit 4");
     let said = place.run(&["plan"]).exits(2).tells("`./hosts.sh` ended with exit status 4: no token");
     assert!(!said.stderr.contains('\u{1b}'), "{:?}", said.stderr);

@@ -3,8 +3,8 @@
 mod deployments;
 mod drift;
 mod files;
-mod inventory;
 mod interruption;
+mod inventory;
 mod markers;
 mod place;
 mod records;

@@ -42,9 +42,9 @@ fn is_false(flag: &bool) -> bool {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Words {
-    /// One.
+    /// One word.
     One(#[schemars(length(min = 1))] String),
-    /// Several.
+    /// Several words.
     Several(#[schemars(length(min = 1))] Vec<String>),
 }
 

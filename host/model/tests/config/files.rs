@@ -2,8 +2,8 @@
 
 use launchway_model::config::{
     Dictionary, EdgeUse, EnvironmentOverrides, SecretSource, SubscriptionUse, application_schema,
-    environment_editor_schema, environment_schema, inventory_schema, parse_application, parse_dictionary, parse_environment,
-    parse_scalar, project_schema,
+    environment_editor_schema, environment_schema, inventory_schema, parse_application, parse_dictionary,
+    parse_environment, parse_scalar, project_schema,
 };
 use launchway_model::{
     HostKeyChecking, KindInfo, KindRef, OnRollback, RunRule, Scope, SecretName, Sources, TargetName, Transport, Usage,
