@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::encrypted::{self, is_encrypted};
 use crate::error::{CliError, Result};
-use crate::inventory::Found;
+use crate::inventory::{self, Found};
 use crate::project::read_text;
 
 /// The folder of a project that holds its environments.
@@ -124,7 +124,7 @@ pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources
     let shown = format!("{FOLDER}/{file_name}");
     let mut environment =
         parse_environment(sources, &shown, &text).map_err(|findings| CliError::findings(sources, findings))?;
-    let mut findings = Diagnostics::default();
+    let mut findings = inventory::check(&environment);
     if environment.value.environment != *name {
         findings.push(
             Diagnostic::error("environment-name", format!("the file is called `{name}`, the environment in it is not"))

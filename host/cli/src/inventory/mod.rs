@@ -9,4 +9,4 @@ mod script;
 mod ssh_config;
 mod terraform;
 
-pub(crate) use resolve::{Asking, Found, resolve};
+pub(crate) use resolve::{Asking, Found, check, resolve};

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use launchway_model::config::{Document, InventoryAnswer, InventorySource, Parsed, Target, parse_inventory, pointer};
+use launchway_model::config::{
+    Document, Environment, InventoryAnswer, InventorySource, Parsed, Target, parse_inventory, pointer,
+};
 use launchway_model::{Diagnostic, Diagnostics, Digest, Sources, TargetName};
 use serde_json::json;
 
@@ -29,7 +31,23 @@ pub(crate) enum Asking {
     FilesOnly,
 }
 
-/// Asks the inventories; returns whether all were asked.
+/// Says what is wrong with inventories without asking them.
+pub(crate) fn check(environment: &Parsed<Environment>) -> Diagnostics {
+    let mut findings = Diagnostics::default();
+    for (index, inventory) in environment.value.inventory.iter().enumerate() {
+        if Source::of(inventory).is_none() {
+            let message = "an inventory has exactly one of `script`, `ssh_config` and `terraform`";
+            findings.push(
+                Diagnostic::error("inventory", message)
+                    .at(environment.document.place(&format!("/inventory/{index}")), "")
+                    .hint("several inventories are several items of the list"),
+            );
+        }
+    }
+    findings
+}
+
+/// Asks the inventories, which [`check`] has found well made; returns whether all were asked.
 pub(crate) fn resolve(
     environment: &mut LoadedEnvironment,
     project: &Path,
@@ -43,17 +61,11 @@ pub(crate) fn resolve(
     let Parsed { value, document } = &environment.environment;
     for (index, inventory) in value.inventory.iter().enumerate() {
         let at = pointer::join("/inventory", &index.to_string());
-        let source = match Source::of(inventory, &at, document) {
-            Ok(Source::Script(_)) if asking == Asking::FilesOnly => {
-                all = false;
-                continue;
-            }
-            Ok(source) => source,
-            Err(finding) => {
-                findings.push(finding);
-                continue;
-            }
-        };
+        let Some(source) = Source::of(inventory) else { continue };
+        if asking == Asking::FilesOnly && matches!(source, Source::Script(_)) {
+            all = false;
+            continue;
+        }
         let at = pointer::join(&at, source.key());
         let asker = Asker { environment, project, runtime };
         let answer = match asker.ask(&source) {
@@ -152,18 +164,13 @@ enum Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn of(inventory: &'a InventorySource, at: &str, document: &Document) -> Result<Self, Diagnostic> {
+    fn of(inventory: &'a InventorySource) -> Option<Self> {
         let InventorySource { script, ssh_config, terraform, .. } = inventory;
         match (script, ssh_config, terraform) {
-            (Some(words), None, None) => Ok(Self::Script(words.as_slice())),
-            (None, Some(patterns), None) => Ok(Self::SshConfig(patterns.as_slice())),
-            (None, None, Some(output)) => Ok(Self::Terraform(&output.file, &output.output)),
-            _ => Err(Diagnostic::error(
-                "inventory",
-                "an inventory has exactly one of `script`, `ssh_config` and `terraform`",
-            )
-            .at(document.place(at), "")
-            .hint("several inventories are several items of the list")),
+            (Some(words), None, None) => Some(Self::Script(words.as_slice())),
+            (None, Some(patterns), None) => Some(Self::SshConfig(patterns.as_slice())),
+            (None, None, Some(output)) => Some(Self::Terraform(&output.file, &output.output)),
+            _ => None,
         }
     }
 
@@ -198,7 +205,7 @@ impl Asker<'_> {
         match source {
             Source::Script(words) => {
                 let name = &self.environment.environment.value.environment;
-                let text = self.runtime.block_on(script::run(words, &folder, name))?;
+                let text = self.runtime.block_on(script::run(words, &folder, name, script::TIMEOUT))?;
                 super::ansible::translated(text)
             }
             Source::SshConfig(patterns) => {

@@ -12,14 +12,19 @@ use tokio::process::Command;
 use super::resolve::Failure;
 
 /// How long a script may take.
-const TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(60);
 /// How much it may print, in bytes.
 const SIZE_LIMIT: u64 = 32 * 1024 * 1024;
 /// How much of its complaint is shown, in bytes.
 const COMPLAINT_LIMIT: u64 = 4096;
 
-/// Runs a script in a folder; returns what it printed.
-pub(super) async fn run(words: &[String], folder: &Path, environment: &EnvironmentName) -> Result<String, Failure> {
+/// Runs a script in a folder, for so long at most; returns what it printed.
+pub(super) async fn run(
+    words: &[String],
+    folder: &Path,
+    environment: &EnvironmentName,
+    timeout: Duration,
+) -> Result<String, Failure> {
     let Some((program, arguments)) = words.split_first().filter(|(program, _)| !program.is_empty()) else {
         return Err(Failure::new("the script has no name", "give a program and its arguments"));
     };
@@ -55,11 +60,11 @@ pub(super) async fn run(words: &[String], folder: &Path, environment: &Environme
         let (bytes, complaint) = tokio::try_join!(output, complaint(stderr))?;
         Ok::<_, std::io::Error>((bytes, complaint, child.wait().await?))
     };
-    let (bytes, complaint, status) = match tokio::time::timeout(TIMEOUT, all).await {
+    let (bytes, complaint, status) = match tokio::time::timeout(timeout, all).await {
         Ok(done) => done.map_err(fail)?,
         Err(_) => {
             return Err(Failure::new(
-                format!("`{program}` gave no answer in {} s", TIMEOUT.as_secs()),
+                format!("`{program}` gave no answer in {} s", timeout.as_secs()),
                 "it must not ask questions: its standard input is empty",
             ));
         }
@@ -114,7 +119,7 @@ mod tests {
     async fn sh(script: &str) -> Result<String, String> {
         let words = ["sh".to_owned(), "-c".to_owned(), script.to_owned()];
         let name = EnvironmentName::new("test").unwrap();
-        run(&words, Path::new("/"), &name).await.map_err(|failure| failure.message)
+        run(&words, Path::new("/"), &name, Duration::from_secs(10)).await.map_err(|failure| failure.message)
     }
 
     #[tokio::test]
@@ -132,5 +137,24 @@ mod tests {
     async fn one_that_prints_for_ever_is_ended() {
         let error = sh("while :; do printf '%65536s' x; done").await.unwrap_err();
         assert_eq!(error, "`sh` printed more than 32 MiB");
+    }
+
+    #[tokio::test]
+    async fn one_that_does_not_end_is_ended_with_all_that_it_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let words = ["sh", "-c", "echo $$ > group; sleep 1000 & sleep 1000"].map(str::to_owned);
+        let name = EnvironmentName::new("test").unwrap();
+        let timeout = Duration::from_secs(1);
+        let failure = run(&words, folder.path(), &name, timeout).await.map(drop).unwrap_err();
+        assert_eq!(failure.message, "`sh` gave no answer in 1 s");
+        let group = std::fs::read_to_string(folder.path().join("group")).unwrap();
+        let group = Pid::from_raw(group.trim().parse().unwrap()).unwrap();
+        for _ in 0..500 {
+            if rustix::process::test_kill_process_group(group).is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("something of it still runs");
     }
 }

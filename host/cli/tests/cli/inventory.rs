@@ -122,7 +122,10 @@ fn an_inventory_that_fails_says_why_and_where_it_is_asked_for() {
     environment(&place, &json!([{ "ssh_config": "*" }]), &json!({}));
     place.run(&["targets"]).exits(2).tells(".ssh/config");
     environment(&place, &json!([{ "script": "./hosts.sh", "ssh_config": "*" }, {}]), &json!({}));
-    place.run(&["targets"]).exits(2).tells("exactly one of `script`, `ssh_config` and `terraform`");
+    for command in [["targets"], ["validate"]] {
+        let said = place.run(&command).exits(2).tells("exactly one of `script`, `ssh_config` and `terraform`");
+        assert_eq!(said.stderr.matches("several items of the list").count(), 2, "{}", said.stderr);
+    }
     environment(&place, &json!([{ "scirpt": "./hosts.sh" }]), &json!({}));
     place.run(&["targets"]).exits(2).tells("scirpt").tells("script");
 }
