@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use launchway_model::config::{Environment, Parsed, parse_dictionary, parse_environment};
-use launchway_model::{Diagnostic, Diagnostics, Digest, EnvironmentName, Sources, TargetName};
+use launchway_model::{Diagnostic, Digest, EnvironmentName, Sources, TargetName};
 use serde_json::Value;
 
 use crate::encrypted::{self, is_encrypted};
