@@ -7,6 +7,7 @@ mod editors;
 mod encrypted;
 mod examples;
 mod interruption;
+mod inventory;
 mod locks;
 mod names;
 mod order;

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Validate(ReleaseArgs),
     /// Show what a deployment would change, and why
     Plan(PlanArgs),
+    /// List the environment's targets, those of its inventories too
+    Targets,
     /// Deploy: plan, ask, run
     Deploy(DeployArgs),
     /// Show what is deployed where

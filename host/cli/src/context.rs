@@ -18,6 +18,7 @@ use crate::environment::{self, LoadedEnvironment};
 use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
 use crate::holder::now;
+use crate::inventory::{self, Asking};
 use crate::kept_plugins;
 use crate::process::COMPILE_PLUGIN;
 use crate::project::{self, Project};
@@ -55,10 +56,12 @@ impl Context {
         environment::choose(&self.project.dir, self.environment.as_deref())
     }
 
-    /// Reads the environment asked for, or the only one.
+    /// Reads the environment asked for, or the only one, and asks its inventories.
     pub(crate) fn load_environment(&mut self) -> Result<LoadedEnvironment> {
         let name = self.environment_name()?;
-        environment::load(&self.project.dir, &name, &mut self.sources)
+        let mut environment = environment::load(&self.project.dir, &name, &mut self.sources)?;
+        inventory::resolve(&mut environment, &self.project.dir, &self.runtime, &mut self.sources, Asking::All)?;
+        Ok(environment)
     }
 
     /// Returns the project's plugins and those of the binary.

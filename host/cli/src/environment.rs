@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use launchway_model::config::{Environment, Parsed, parse_dictionary, parse_environment};
-use launchway_model::{Diagnostic, Diagnostics, Digest, EnvironmentName, Sources};
+use launchway_model::{Diagnostic, Digest, EnvironmentName, Sources, TargetName};
 use serde_json::Value;
 
 use crate::encrypted::{self, is_encrypted};
 use crate::error::{CliError, Result};
+use crate::inventory::{self, Found};
 use crate::project::read_text;
 
 /// The folder of a project that holds its environments.
@@ -19,8 +20,10 @@ pub(crate) struct LoadedEnvironment {
     pub environment: Parsed<Environment>,
     /// By the path that the environment's file gives.
     pub dictionaries: BTreeMap<PathBuf, Parsed<BTreeMap<String, Value>>>,
-    /// Of the environment's file and all its dictionaries.
+    /// Of the environment's file and all its dictionaries, and of what its inventories answered.
     pub digest: Digest,
+    /// What its inventories answered; nothing before they are asked.
+    pub found: BTreeMap<TargetName, Found>,
 }
 
 /// Returns the names of all environments, sorted.
@@ -121,7 +124,7 @@ pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources
     let shown = format!("{FOLDER}/{file_name}");
     let mut environment =
         parse_environment(sources, &shown, &text).map_err(|findings| CliError::findings(sources, findings))?;
-    let mut findings = Diagnostics::default();
+    let mut findings = inventory::check(&environment);
     if environment.value.environment != *name {
         findings.push(
             Diagnostic::error("environment-name", format!("the file is called `{name}`, the environment in it is not"))
@@ -167,7 +170,7 @@ pub(crate) fn load(project: &Path, name: &EnvironmentName, sources: &mut Sources
     environment.value.secrets.extend(secrets);
     let digests: Vec<String> = parts.iter().map(|part| Digest::of(part.as_bytes()).hex()).collect();
     let digest = Digest::of(digests.join("\n").as_bytes());
-    Ok(LoadedEnvironment { environment, dictionaries, digest })
+    Ok(LoadedEnvironment { environment, dictionaries, digest, found: BTreeMap::new() })
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod gates;
 mod holder;
 mod inspection;
 mod interrupts;
+mod inventory;
 mod kept_plugins;
 mod live_run;
 mod markers;

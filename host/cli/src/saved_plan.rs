@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use launchway_model::{Digest, FormatVersion, Plan};
+use launchway_model::config::Target;
+use launchway_model::{Digest, FormatVersion, Plan, TargetName};
 use launchway_planner::plan_digest;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::inventory::Found;
 use crate::release::Manifest;
+
+/// How many targets that have changed are named.
+const SHOWN: usize = 5;
 
 /// A saved plan, with what is needed to see whether it still holds.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -21,14 +26,43 @@ pub(crate) struct SavedPlan {
     /// Values given on the command line.
     pub set: BTreeMap<String, Value>,
     pub release: Manifest,
+    /// What the environment's inventories answered.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub inventory: BTreeMap<TargetName, Target>,
     pub plan: Plan,
 }
 
 impl SavedPlan {
     const SCHEMA: FormatVersion = FormatVersion(1);
 
-    pub(crate) fn new(plan: Plan, digest: Digest, set: BTreeMap<String, Value>, release: Manifest) -> Self {
-        Self { schema: Self::SCHEMA, digest, set, release, plan }
+    pub(crate) fn new(
+        plan: Plan,
+        digest: Digest,
+        set: BTreeMap<String, Value>,
+        release: Manifest,
+        found: &BTreeMap<TargetName, Found>,
+    ) -> Self {
+        let inventory = found.iter().map(|(name, found)| (name.clone(), found.target.clone())).collect();
+        Self { schema: Self::SCHEMA, digest, set, release, inventory, plan }
+    }
+
+    /// Says how inventories answer otherwise now; nothing if they don't.
+    pub(crate) fn moved(&self, found: &BTreeMap<TargetName, Found>) -> Option<String> {
+        let gone =
+            self.inventory.keys().filter(|name| !found.contains_key(*name)).map(|name| format!("{name} is gone"));
+        let others = found.iter().filter_map(|(name, found)| match self.inventory.get(name) {
+            None => Some(format!("{name} is new")),
+            Some(known) if *known != found.target => Some(format!("{name} differs")),
+            Some(_) => None,
+        });
+        let mut all: Vec<String> = gone.chain(others).collect();
+        all.sort();
+        let more = all.len().saturating_sub(SHOWN);
+        all.truncate(SHOWN);
+        if more > 0 {
+            all.push(format!("and {more} more"));
+        }
+        (!all.is_empty()).then(|| format!("the inventory's targets have changed ({})", all.join(", ")))
     }
 
     /// Writes it, whole or not at all.

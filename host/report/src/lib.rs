@@ -22,6 +22,7 @@ mod sanitise;
 mod status;
 mod style;
 mod table;
+mod targets;
 mod why;
 
 pub use diagnostics::{DiagnosticJson, diagnostics_json, diagnostics_text};
@@ -41,4 +42,5 @@ pub use run_view::{LogPiece, RunRow, RunView, run_json, run_text, runs_json, run
 pub use sanitise::{Cleaner, inline, sanitise};
 pub use status::{LastRun, applications_text, is_complete, status_json, status_text};
 pub use style::{Paint, duration, shell_quote, time};
+pub use targets::{TargetRow, targets_json, targets_text};
 pub use why::{LastChange, UnknownName, Why, why, why_json, why_text};

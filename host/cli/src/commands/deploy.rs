@@ -140,6 +140,9 @@ fn saved(global: &Global, console: Console, path: &Path, others: OthersArgs, ask
     let version = saved.release.version.clone();
     let wish = Wish::Project { version: Some(version.as_str()), set: saved.set.clone(), force: Vec::new() };
     let anew = make(&mut context, wish, &PartArgs::default(), Some(&store), true, Some(state))?;
+    if let Some(moved) = saved.moved(&anew.environment.found) {
+        return Err(stale(&moved));
+    }
     let now = &anew.plan.basis;
     if now.environment != basis.environment {
         return Err(stale("the environment's files have changed"));

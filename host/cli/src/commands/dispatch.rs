@@ -1,6 +1,6 @@
 use super::{
-    adopt, completions, deploy, forget, graph, init, plan, plugin, restart, rollback, runs, schema, show, status, task,
-    undeploy, validate,
+    adopt, completions, deploy, forget, graph, init, plan, plugin, restart, rollback, runs, schema, show, status,
+    targets, task, undeploy, validate,
 };
 use crate::args::{Cli, Command};
 use crate::console::Console;
@@ -14,6 +14,7 @@ pub(crate) fn run(cli: &Cli, console: Console) -> Result<Exit> {
         Command::Init(args) => init::run(global, console, args),
         Command::Validate(args) => validate::run(global, console, args),
         Command::Plan(args) => plan::run(global, console, args),
+        Command::Targets => targets::run(global, console),
         Command::Deploy(args) => deploy::run(global, console, args),
         Command::Status(args) => status::run(global, console, args),
         Command::Rollback(args) => rollback::run(global, console, args),

@@ -15,6 +15,7 @@ mod runs;
 mod schema;
 mod show;
 mod status;
+mod targets;
 mod task;
 mod undeploy;
 mod validate;

@@ -47,7 +47,7 @@ pub(super) fn run(global: &Global, console: Console, args: &PlanArgs) -> Result<
     }
     let changes = !ready.plan.is_empty();
     if let (Some(path), Some(release)) = (&args.output, ready.release) {
-        SavedPlan::new(ready.plan, ready.digest, set, release).write(path)?;
+        SavedPlan::new(ready.plan, ready.digest, set, release, &ready.environment.found).write(path)?;
         let file = shell_quote(&shown(path).to_string_lossy());
         console.say(&format!("Saved; run it with: launchway deploy {}\n", inline(&file)));
     }

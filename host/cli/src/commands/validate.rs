@@ -2,7 +2,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use launchway_model::config::{Application, Salvaged, salvage_application};
-use launchway_model::{ApplicationState, ComponentName, Diagnostics, EnvironmentName, Lineage, Sources, Version};
+use launchway_model::{
+    ApplicationState, ComponentName, Diagnostic, Diagnostics, EnvironmentName, Lineage, Sources, Version,
+};
 use launchway_planner::{CheckInput, check};
 use launchway_report::{diagnostics_json, inline};
 use launchway_store::NEW_LINEAGE;
@@ -15,6 +17,7 @@ use crate::context::{Context, plugins_of, set_values, version};
 use crate::environment::{self, LoadedEnvironment};
 use crate::error::{CliError, Result};
 use crate::exit::Exit;
+use crate::inventory::{self, Asking};
 use crate::planning::{expanded, with_plugin_hint};
 use crate::project;
 
@@ -28,7 +31,7 @@ pub(super) fn run(global: &Global, console: Console, args: &ReleaseArgs) -> Resu
         Some(_) => vec![context.environment_name()?],
         None => environment::all(&context.project.dir)?,
     };
-    let (environments, mut findings) = load_all(&context.project.dir, &names, &mut context.sources)?;
+    let (mut environments, mut findings) = load_all(&context.project.dir, &names, &mut context.sources)?;
     let application = &context.project.application;
     let files = project_files(&context.project.dir, &application.value);
     findings.extend(check(CheckInput {
@@ -38,9 +41,28 @@ pub(super) fn run(global: &Global, console: Console, args: &ReleaseArgs) -> Resu
         overridden: &overridden(&environments, names.len(), &application.value),
         absent: &BTreeSet::new(),
     }));
-    for loaded in environments.iter().filter(|_| global.environment.is_some()) {
+    for loaded in environments.iter_mut().filter(|_| global.environment.is_some()) {
         if findings.has_errors() {
             break;
+        }
+        match inventory::resolve(
+            loaded,
+            &context.project.dir,
+            &context.runtime,
+            &mut context.sources,
+            Asking::FilesOnly,
+        ) {
+            Ok(true) => {}
+            Ok(false) => {
+                let message = "the release is not checked on targets: scripts of inventories are not run";
+                let at = loaded.environment.document.key_place("/inventory");
+                findings.push(Diagnostic::warning("inventory", message).at(at, "").hint("`launchway plan` runs them"));
+                continue;
+            }
+            Err(error) => {
+                findings.extend(findings_of(error)?);
+                continue;
+            }
         }
         let release = match (&args.version, &application.value.version) {
             (Some(text), _) => version(text)?,

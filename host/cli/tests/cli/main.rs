@@ -4,6 +4,7 @@ mod deployments;
 mod drift;
 mod files;
 mod interruption;
+mod inventory;
 mod markers;
 mod place;
 mod records;

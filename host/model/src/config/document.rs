@@ -51,6 +51,13 @@ impl Document {
         self.places.insert(pointer.into(), place);
     }
 
+    /// Says that a value that is not in the file came from what stands at `from`: what is wrong with it is shown there.
+    pub fn came_from(&mut self, pointer: &str, from: &str) {
+        if let Some(place) = self.places.get(from).cloned() {
+            self.places.entry(pointer.into()).or_insert(place);
+        }
+    }
+
     /// Returns the file; none for a document that was in no file.
     pub fn source(&self) -> Option<SourceId> {
         self.source

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Selector;
+use super::{InventorySource, Selector};
 use crate::{
     ComponentName, EnvironmentName, EscalationMethod, SecretName, SshOptions, Strategy, TargetName, Transport,
 };
@@ -25,6 +25,9 @@ pub struct Environment {
     #[serde(default)]
     #[schemars(extend("propertyNames" = { "format": "launchway-target-name" }))]
     pub targets: BTreeMap<TargetName, Target>,
+    /// Where more targets come from. Of a target that is under `targets` too, what stands there wins, key by key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inventory: Vec<InventorySource>,
     /// Values for placeholders, in order: the first that has a value wins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dictionaries: Vec<Dictionary>,
@@ -107,7 +110,7 @@ pub struct Defaults {
 }
 
 /// A host or another endpoint.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
     /// A host name or an IP address; the target's name if not given.

@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 use super::document::{Document, Place, Style};
 use super::schema::{ConfigSchema, Finding};
 use super::yaml::{self, Content, Fault, Node};
-use super::{Application, Environment, pointer, salvage};
-use crate::{ComponentName, Diagnostic, Diagnostics, SourceId, Sources, Span};
+use super::{Application, Environment, InventoryAnswer, pointer, salvage};
+use crate::login::check_address;
+use crate::{ComponentName, Diagnostic, Diagnostics, IdError, SourceId, Sources, Span};
 
 /// A file's value, and where each part of it was written.
 #[derive(Clone, Debug)]
@@ -49,6 +50,26 @@ pub fn salvage_application(sources: &mut Sources, name: &str, text: &str) -> (Di
 /// Reads an environment's file.
 pub fn parse_environment(sources: &mut Sources, name: &str, text: &str) -> Result<Parsed<Environment>, Diagnostics> {
     parse(sources, name, text, ConfigSchema::environment())
+}
+
+/// Reads what an inventory answered.
+pub fn parse_inventory(sources: &mut Sources, name: &str, text: &str) -> Result<Parsed<InventoryAnswer>, Diagnostics> {
+    let parsed: Parsed<InventoryAnswer> = parse(sources, name, text, ConfigSchema::inventory())?;
+    let mut problems = Diagnostics::default();
+    for (name, target) in &parsed.value.targets {
+        // Without an address the name is one. And no name may look like an option, of whatever it is given to.
+        let usable = match &target.address {
+            None => check_address(name.as_str()),
+            Some(_) if name.as_str().starts_with('-') => Err(IdError::Dash { what: "a target name" }),
+            Some(_) => Ok(()),
+        };
+        if let Err(error) = usable {
+            let at = pointer::join("/targets", name.as_str());
+            let message = format!("`{name}` can't be a target: {error}");
+            problems.push(Diagnostic::error("target-name", message).at(parsed.document.key_place(&at), ""));
+        }
+    }
+    if problems.has_errors() { Err(problems) } else { Ok(parsed) }
 }
 
 /// Reads a file of values. An empty one has none.

@@ -3,6 +3,7 @@
 mod application;
 mod document;
 mod environment;
+mod inventory;
 mod load;
 pub mod placeholder;
 pub mod pointer;
@@ -22,12 +23,14 @@ pub use environment::{
     AgeEntry, AgeSource, Defaults, Dictionary, Environment, EnvironmentOverride, EnvironmentOverrides,
     EscalationConfig, FailurePolicy, Markers, OnFailure, ScopedFile, ScopedValues, SecretSource, Target,
 };
+pub use inventory::{InventoryAnswer, InventorySource, InventoryTarget, TerraformOutput, Words};
 pub use load::{
-    Parsed, Salvaged, parse_application, parse_dictionary, parse_environment, parse_scalar, salvage_application,
+    Parsed, Salvaged, parse_application, parse_dictionary, parse_environment, parse_inventory, parse_scalar,
+    salvage_application,
 };
 pub use reference::reference_markdown;
 pub use schema::{
     Extent, PropertySchema, SchemaError, SourceKind, Writes, application_schema, environment_editor_schema,
-    environment_schema, project_schema,
+    environment_schema, inventory_schema, project_schema,
 };
 pub use selector::{Selector, SelectorError};

@@ -2,8 +2,8 @@
 
 use launchway_model::config::{
     Dictionary, EdgeUse, EnvironmentOverrides, SecretSource, SubscriptionUse, application_schema,
-    environment_editor_schema, environment_schema, parse_application, parse_dictionary, parse_environment,
-    parse_scalar, project_schema,
+    environment_editor_schema, environment_schema, inventory_schema, parse_application, parse_dictionary,
+    parse_environment, parse_scalar, project_schema,
 };
 use launchway_model::{
     HostKeyChecking, KindInfo, KindRef, OnRollback, RunRule, Scope, SecretName, Sources, TargetName, Transport, Usage,
@@ -213,7 +213,8 @@ fn the_project_schema_knows_the_types() {
 
 #[test]
 fn the_files_schemas_are_valid_schemas_and_describe_everything() {
-    for schema in [application_schema(), environment_schema(), environment_editor_schema(), project_schema(&[])] {
+    let files = [application_schema(), environment_schema(), inventory_schema()];
+    for schema in files.into_iter().chain([environment_editor_schema(), project_schema(&[])]) {
         jsonschema::meta::validate(&schema).unwrap();
         let definitions = schema["$defs"].as_object().unwrap();
         for (name, definition) in definitions.iter().map(|(name, definition)| (name.as_str(), definition)) {

@@ -3,6 +3,7 @@
 mod bad_files;
 mod files;
 mod fuzz;
+mod inventory;
 mod places;
 mod properties;
 mod reference;

@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
 use super::PropertySchema;
-use crate::config::{Application, Environment};
+use crate::config::{Application, Environment, InventoryAnswer};
 
 /// A file's schema, compiled once per process.
 pub(in crate::config) struct ConfigSchema {
@@ -25,6 +25,11 @@ impl ConfigSchema {
     pub(in crate::config) fn environment() -> &'static Self {
         static SCHEMA: OnceLock<ConfigSchema> = OnceLock::new();
         SCHEMA.get_or_init(|| Self::new("environment", &environment_schema()))
+    }
+
+    pub(in crate::config) fn inventory() -> &'static Self {
+        static SCHEMA: OnceLock<ConfigSchema> = OnceLock::new();
+        SCHEMA.get_or_init(|| Self::new("inventory", &inventory_schema()))
     }
 
     pub(in crate::config) fn dictionary() -> &'static Self {
@@ -46,6 +51,11 @@ pub fn application_schema() -> Value {
 /// Returns the JSON Schema of an environment's file.
 pub fn environment_schema() -> Value {
     generate::<Environment>()
+}
+
+/// Returns the JSON Schema of what an inventory answers.
+pub fn inventory_schema() -> Value {
+    generate::<InventoryAnswer>()
 }
 
 fn generate<T: JsonSchema>() -> Value {

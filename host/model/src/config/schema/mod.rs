@@ -12,7 +12,7 @@ mod writes;
 
 pub(super) use explain::Finding;
 pub(super) use files::ConfigSchema;
-pub use files::{application_schema, environment_schema};
+pub use files::{application_schema, environment_schema, inventory_schema};
 pub use project::{environment_editor_schema, project_schema};
 pub use property::{PropertySchema, SchemaError, SourceKind};
 pub use writes::{Extent, Writes};
