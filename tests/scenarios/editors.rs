@@ -123,7 +123,7 @@ fn descriptions_are_shown() {
     let text = |middle: &str| format!("{APPLICATION}application: a\ncomponents:\n  a:\n    {middle}\n");
     for (number, (middle, wanted)) in [
         ("type: ssh/file\n    with: { pa@th: /x }", "Where the file goes"),
-        ("type: ssh/file\n    with: { path: /x, par@ents: true }", "Create the folders on the way"),
+        ("type: ssh/file\n    with: { path: /x, par@ents: true }", "Create missing folders on the way"),
         ("ty@pe: ssh/file\n    with: { path: /x }", "Puts a file in place"),
         ("type: ssh/file\n    with: { path: /x }\n    veri@fy: []", "decide whether a change of it went well"),
     ]

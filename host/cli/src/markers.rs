@@ -33,14 +33,17 @@ pub(crate) struct Markers {
     /// Of no target yet.
     marker: Marker,
     marking: Marking,
-    /// The targets that are marked, how they are reached, and what was found out. One that moved is looked at where it
-    /// was, too, if something is left to be done there.
-    marked: BTreeMap<(TargetName, String), (Arc<TargetSpec>, OnceCell<Option<Failure>>)>,
+    /// The targets that are marked, by name and address. One that moved is looked at where it was, too, if something is
+    /// left to be done there.
+    marked: BTreeMap<(TargetName, String), Watched>,
     /// Where a marker was left by an earlier run.
     known: BTreeMap<TargetName, String>,
     warned: AtomicBool,
     refused: Mutex<Option<CliError>>,
 }
+
+/// How a target is reached, and what was found out.
+type Watched = (Arc<TargetSpec>, OnceCell<Option<Failure>>);
 
 impl Markers {
     pub(crate) fn new(

@@ -28,6 +28,9 @@ const SIZE_LIMIT: u64 = 1024 * 1024;
 /// How much of a failed command's complaint is shown, in bytes.
 const COMPLAINT_LIMIT: u64 = 4096;
 
+/// An encrypted file, or why it can't be opened.
+type Opened = Result<Sealed, SealedError>;
+
 type Value = Arc<Zeroizing<Vec<u8>>>;
 
 /// The secrets of one environment.
@@ -35,7 +38,7 @@ pub struct SecretStore {
     base: PathBuf,
     secrets: BTreeMap<SecretName, Secret>,
     /// Encrypted files, as the sources name them: each is opened once.
-    sealed: Mutex<BTreeMap<PathBuf, Arc<OnceCell<Result<Sealed, SealedError>>>>>,
+    sealed: Mutex<BTreeMap<PathBuf, Arc<OnceCell<Opened>>>>,
 }
 
 struct Secret {

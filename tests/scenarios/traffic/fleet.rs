@@ -131,7 +131,7 @@ impl Fleet {
         } else if !healthy {
             std::fs::write(&broken, "").expect("it can be written");
         }
-        project.write("haproxy.cfg.j2", &configuration(LISTED)).expect("it can be written");
+        project.write("haproxy.cfg.j2", configuration(LISTED)).expect("it can be written");
         let proxied = if proxied { PROXY } else { "" };
         let server = |state: &str, more: &str| {
             format!(

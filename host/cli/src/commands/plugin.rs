@@ -48,7 +48,7 @@ fn source(info: &PluginInfo) -> &'static str {
 /// Returns the plugins that the project has no more, and that its store keeps for what they deployed.
 fn kept(global: &Global, plugins: &PluginSet) -> Result<Vec<KeptPlugin>> {
     let Ok(folder) = project::find(global.directory.as_deref()) else { return Ok(Vec::new()) };
-    let store = Store::open_to_read(&store_folder(global, &folder)).map_err(|error| store_error(&error))?;
+    let store = Store::open_to_read(store_folder(global, &folder)).map_err(|error| store_error(&error))?;
     let mut kept = match store {
         Some(store) => store.plugins().map_err(|error| store_error(&error))?,
         None => Vec::new(),

@@ -185,7 +185,7 @@ impl Permits {
                 self.sharing.closed = true;
                 self.put_back(class, entry);
                 let is_due = self.sharing.silence.again(&by, now);
-                Answered::Waits(is_due.then(|| Wait { node: NodeId(node), what: None, by }).into_iter().collect())
+                Answered::Waits(is_due.then_some(Wait { node: NodeId(node), what: None, by }).into_iter().collect())
             }
         }
     }
