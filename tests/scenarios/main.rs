@@ -3,6 +3,7 @@
 mod architecture;
 mod canary;
 mod changes;
+mod drift;
 mod editors;
 mod encrypted;
 mod examples;

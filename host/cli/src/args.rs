@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use launchway_model::config::Drift;
 
 /// Deploy applications: plan from the difference, run in parallel through sandboxed plugins.
 #[derive(Parser, Debug)]
@@ -145,12 +146,36 @@ pub(crate) struct DeployArgs {
     pub asking: AskingArgs,
 }
 
-/// What other applications have to say.
+/// What others have to say, and what they did.
 #[derive(Args, Debug, Clone, Copy, Default)]
 pub(crate) struct OthersArgs {
+    /// What to do where others changed files that are replaced or taken away, instead of what the environment says
+    #[arg(long, value_name = "POLICY")]
+    pub drift: Option<DriftArg>,
     /// Go on although what applications require of one another is not met; the run records it
     #[arg(long)]
     pub ignore_requires: bool,
+}
+
+/// What to do where what is there was changed by others.
+#[derive(ValueEnum, Debug, Clone, Copy)]
+pub(crate) enum DriftArg {
+    /// Don't look
+    Overwrite,
+    /// Say so and go on
+    Warn,
+    /// Refuse the run before it touches anything
+    Fail,
+}
+
+impl From<DriftArg> for Drift {
+    fn from(arg: DriftArg) -> Self {
+        match arg {
+            DriftArg::Overwrite => Self::Overwrite,
+            DriftArg::Warn => Self::Warn,
+            DriftArg::Fail => Self::Fail,
+        }
+    }
 }
 
 /// Who answers questions.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use launchway_model::{Fault, InstanceId, InstanceSpec, LogLevel, Stream, TargetName, TargetSpec};
+use launchway_model::{ApplicationName, Fault, InstanceId, InstanceSpec, LogLevel, Stream, TargetName, TargetSpec};
 use launchway_report::Finding;
 use launchway_runtime::{
     CallError, CallInstance, Command, InspectCall, PluginSet, Redactor, StepSink, Targets, TargetsOptions,
@@ -42,29 +42,38 @@ pub(crate) fn look(
     plugins: PluginSet,
     looks: Vec<Look>,
 ) -> Result<BTreeMap<InstanceId, Finding>> {
-    let mut places: BTreeMap<(TargetName, String), Vec<Look>> = BTreeMap::new();
-    for look in looks {
-        places.entry((look.target.name.clone(), look.target.address.clone())).or_default().push(look);
-    }
     let (_control_dir, targets) = open_targets(context, store, environment)?;
     let global = environment.environment.value.max_steps.map_or(Limits::default().global, |steps| steps as usize);
-    let inspector = Inspector {
-        application: context.application().clone(),
-        plugins,
-        targets: targets.clone(),
-        permits: Arc::new(Semaphore::new(global.max(1))),
-        cancel: CancellationToken::new(),
-    };
+    let inspector = Inspector::new(context.application(), plugins, targets.clone(), global);
     context.runtime.block_on(async move {
         let cancel = inspector.cancel.clone();
         let found = tokio::select! {
-            found = inspector.all(places) => Ok(found),
+            found = inspector.all(looks) => Ok(found),
             () = stopped() => Err(CliError::new(Exit::Stopped, "stopped", "stopped; nothing was changed")),
         };
         cancel.cancel();
         targets.close().await;
         found
     })
+}
+
+/// Looks at instances before a run, by the run's own connections. Who stops it ends the looking.
+pub(crate) async fn look_ahead(
+    application: &ApplicationName,
+    plugins: PluginSet,
+    targets: Arc<Targets>,
+    global: usize,
+    looks: Vec<Look>,
+) -> BTreeMap<InstanceId, Finding> {
+    let inspector = Inspector::new(application, plugins, targets, global);
+    let cancel = inspector.cancel.clone();
+    let found = tokio::select! {
+        found = inspector.all(looks) => found,
+        // The run hears of it, too.
+        () = stopped() => BTreeMap::new(),
+    };
+    cancel.cancel();
+    found
 }
 
 /// Returns the targets of something that is no run, and a folder that has to outlast them.
@@ -100,7 +109,7 @@ async fn stopped() {
 
 #[derive(Clone)]
 struct Inspector {
-    application: launchway_model::ApplicationName,
+    application: ApplicationName,
     plugins: PluginSet,
     targets: Arc<Targets>,
     /// For looks at once, over all targets.
@@ -109,7 +118,16 @@ struct Inspector {
 }
 
 impl Inspector {
-    async fn all(self, places: BTreeMap<(TargetName, String), Vec<Look>>) -> BTreeMap<InstanceId, Finding> {
+    fn new(application: &ApplicationName, plugins: PluginSet, targets: Arc<Targets>, global: usize) -> Self {
+        let permits = Arc::new(Semaphore::new(global.max(1)));
+        Self { application: application.clone(), plugins, targets, permits, cancel: CancellationToken::new() }
+    }
+
+    async fn all(self, looks: Vec<Look>) -> BTreeMap<InstanceId, Finding> {
+        let mut places: BTreeMap<(TargetName, String), Vec<Look>> = BTreeMap::new();
+        for look in looks {
+            places.entry((look.target.name.clone(), look.target.address.clone())).or_default().push(look);
+        }
         let mut running = JoinSet::new();
         for looks in places.into_values() {
             running.spawn(self.clone().target(looks));

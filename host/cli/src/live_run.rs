@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use launchway_model::config::OnFailure;
+use launchway_model::config::{Drift, OnFailure};
 use launchway_model::{Digest, Event, EventRecord, Operation, Plan, RunId, RunOutcome};
 use launchway_report::{Events, duration, failures_text, inline, line};
 use launchway_runtime::{PluginSet, Redactor, SecretStore, Targets, TargetsOptions};
@@ -16,6 +16,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use crate::adapters::{OutputBudget, RunJournalAdapter, Runner, SharingAdapter, StoreBlobs};
 use crate::console::{Console, complain};
 use crate::context::{Context, store_error};
+use crate::drift;
 use crate::environment::LoadedEnvironment;
 use crate::error::{CliError, Result, chain};
 use crate::exit::Exit;
@@ -43,6 +44,8 @@ pub(crate) struct LiveRun {
     /// It came from a file, and may be run once.
     pub saved: bool,
     pub ignore_requires: bool,
+    /// What to do where what is there is not what was deployed.
+    pub drift: Drift,
     /// How it was asked for.
     pub again: Again,
     pub gates: Gates,
@@ -68,7 +71,7 @@ pub(crate) fn run(context: &Context, store: &Store, live: LiveRun) -> Result<Exi
     // A drawing would run over the question.
     let console = if gates.ask() { console.without_drawing() } else { console };
     let job = Job { console, gates, store: store.clone(), plan: plan.clone(), digest: live.digest, journal };
-    let settings = Settings::of(&live.environment);
+    let settings = Settings::of(&live.environment, live.drift);
     let result = keep_release(store, live.release.as_ref())
         .and_then(|()| kept_plugins::keep(store, &live.plugins, &plan, job.journal.run()))
         .and_then(|()| match console.json {
@@ -111,17 +114,18 @@ fn keep_release(store: &Store, release: Option<&Manifest>) -> Result<()> {
 struct Settings {
     on_failure: launchway_scheduler::OnFailure,
     max_steps: Option<u32>,
+    drift: Drift,
     markers: Kept,
 }
 
 impl Settings {
-    fn of(environment: &LoadedEnvironment) -> Self {
+    fn of(environment: &LoadedEnvironment, drift: Drift) -> Self {
         let environment = &environment.environment.value;
         let on_failure = match environment.failures.on_failure {
             OnFailure::Stop => launchway_scheduler::OnFailure::Stop,
             OnFailure::Continue => launchway_scheduler::OnFailure::Continue,
         };
-        Self { on_failure, max_steps: environment.max_steps, markers: Kept::of(environment) }
+        Self { on_failure, max_steps: environment.max_steps, drift, markers: Kept::of(environment) }
     }
 }
 
@@ -170,12 +174,20 @@ impl Job {
             &settings.markers,
         );
         let markers = Arc::new(markers?);
-        if let Err(refusal) = markers.survey().await {
-            listener.abort();
-            targets.close().await;
-            self.refuse()?;
-            return Err(refusal);
-        }
+        let global = settings.max_steps.map_or(Limits::default().global, |steps| steps as usize);
+        let surveyed = match markers.survey().await {
+            Ok(()) => drift::survey(&self.plan, &plugins, &targets, global, settings.drift).await,
+            Err(refusal) => Err(refusal),
+        };
+        let drift = match surveyed {
+            Ok(drift) => drift,
+            Err(refusal) => {
+                listener.abort();
+                targets.close().await;
+                self.refuse()?;
+                return Err(refusal);
+            }
+        };
         tokio::spawn(attend(self.gates, self.plan.clone(), self.console, raised, show, control.clone()));
         let budget = OutputBudget::default();
         let over = Arc::new(AtomicBool::new(false));
@@ -207,11 +219,11 @@ impl Job {
             fence: self.journal.fence(),
             holder: holder(),
         });
-        let global = settings.max_steps.map_or(Limits::default().global, |steps| steps as usize);
         options.limits = Limits { global, ..Limits::default() };
         options.on_failure = settings.on_failure;
         options.durations = durations;
         options.shared = self.journal.is_shared();
+        options.drift = drift;
         let core = Core::new(self.plan.clone(), options).map_err(|error| internal(&error))?;
         let heart = tokio::spawn(beat(self.journal.clone(), control));
         let seams = Seams {

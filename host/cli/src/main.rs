@@ -9,6 +9,7 @@ mod commands;
 mod confirm;
 mod console;
 mod context;
+mod drift;
 mod embedded;
 mod encrypted;
 mod environment;

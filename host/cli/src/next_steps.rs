@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use clap::ValueEnum as _;
 use launchway_model::{Operation, Plan, RunId, RunOutcome};
 use launchway_report::shell_quote;
 use serde::Serialize;
@@ -65,6 +66,8 @@ impl Again {
 
     pub(crate) fn others(mut self, others: OthersArgs) -> Self {
         self.wishes.push_str(if others.ignore_requires { " --ignore-requires" } else { "" });
+        let drift = others.drift.and_then(|drift| Some(drift.to_possible_value()?.get_name().to_owned()));
+        self.wishes.extend(drift.map(|drift| option("--drift", &drift)));
         self
     }
 

@@ -79,6 +79,12 @@ pub enum Event {
     },
     /// Records brought up to date without a step.
     RecordsAmended,
+    /// What is replaced or taken away is not what was deployed: somebody else changed it.
+    DriftFound {
+        change: ChangeIndex,
+        /// Resource by resource, for people.
+        differs: Vec<String>,
+    },
     GateOpened {
         node: NodeId,
         by: Option<Holder>,

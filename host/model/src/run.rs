@@ -85,6 +85,12 @@ impl RunState {
                 }
             }
             Event::RecordsAmended => self.require_live("records-amended")?,
+            Event::DriftFound { change, .. } => {
+                self.require_live("drift-found")?;
+                if self.plan.change(*change).is_none() {
+                    return illegal("drift-found", format!("the plan has no change {}", change.0));
+                }
+            }
             Event::StepStarted { node, attempt, .. } => {
                 self.require_live("step-started")?;
                 let state = self.step("step-started", *node)?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use launchway_model::{InstanceId, ResourceResult, ResourceStatus, StepReport, TargetName};
+use launchway_model::{ChangeIndex, InstanceId, Plan, ResourceResult, ResourceStatus, StepReport, TargetName};
 use serde::Serialize;
 
 use crate::sanitise::inline;
@@ -75,6 +75,12 @@ impl Finding {
             .collect();
         if lines.is_empty() { self.message.iter().cloned().collect() } else { lines }
     }
+}
+
+/// Returns a line that says what others did to what a run replaces or takes away.
+pub(crate) fn found_before(plan: &Plan, change: ChangeIndex, differs: &[String], paint: Paint) -> String {
+    let id = plan.change(change).map(|change| change.id.to_string()).unwrap_or_default();
+    format!("{} {}: {}\n", paint.yellow("changed by others:"), inline(&id), inline(&differs.join("; ")))
 }
 
 impl Found {

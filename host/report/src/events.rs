@@ -172,7 +172,9 @@ fn change_of(record: &EventRecord) -> Option<At> {
         | E::StepWaiting { node, .. }
         | E::StepFinished { node, .. }
         | E::StepSkipped { node, .. } => Some(At::Node(*node)),
-        E::InstanceDirtied { change } | E::InstanceCommitted { change, .. } => Some(At::Change(*change)),
+        E::InstanceDirtied { change } | E::InstanceCommitted { change, .. } | E::DriftFound { change, .. } => {
+            Some(At::Change(*change))
+        }
         _ => None,
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use launchway_model::{Event, LogLevel, NodeId, Plan, RunId, Signal, SkipReason, StepOutcome, Stream, Timestamp};
 
+use crate::drift::found_before;
 use crate::failures::explain;
 use crate::progress::{gate_message, step};
 use crate::sanitise::{Cleaner, inline, sanitise};
@@ -97,6 +98,7 @@ impl Plain {
                 };
                 format!("{} {} ({reason})\n", self.paint.dim("skipped  "), self.key(*node))
             }
+            Event::DriftFound { change, differs } => found_before(&self.plan, *change, differs, self.paint),
             Event::StopRequested { abort: false } => "stopping: running steps end, nothing new starts\n".to_owned(),
             Event::StopRequested { abort: true } => "aborting: running steps are killed\n".to_owned(),
             _ => String::new(),

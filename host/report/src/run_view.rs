@@ -9,6 +9,7 @@ use launchway_model::{
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::drift::found_before;
 use crate::failures::explain;
 use crate::json::document;
 use crate::plan_json::{AdoptedJson, adopted_json};
@@ -234,6 +235,11 @@ pub fn run_text<E>(
     }
     if !row.ignored.is_empty() {
         out.push('\n');
+    }
+    for record in view.events {
+        if let Event::DriftFound { change, differs } = &record.event {
+            out.push_str(&found_before(view.plan, *change, differs, paint));
+        }
     }
     out.push_str(&records_text(view.plan, paint));
     let mut logs: HashMap<NodeId, Vec<&LogPiece>> = HashMap::new();

@@ -63,6 +63,8 @@ struct Progress {
 pub struct Core {
     state: RunState,
     identity: RunIdentity,
+    /// What was found to differ before the run: told once it has begun.
+    drift: Vec<(ChangeIndex, Vec<String>)>,
     on_failure: OnFailure,
     graph: Graph,
     /// How many predecessors of each node are not done yet.
@@ -99,6 +101,7 @@ impl Core {
             graph,
             state: RunState::new(plan),
             identity: options.run,
+            drift: options.drift,
             on_failure: options.on_failure,
             pending: HashMap::new(),
             mode: Mode::New,
@@ -166,6 +169,9 @@ impl Core {
             },
             now,
         )?;
+        for (change, differs) in std::mem::take(&mut self.drift) {
+            self.record(Event::DriftFound { change, differs }, now)?;
+        }
         if !plan.amendments.is_empty() || !plan.moves.is_empty() || plan.is_of_records() {
             self.record(Event::RecordsAmended, now)?;
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use launchway_model::{Digest, Holder, RunId, StepKey};
+use launchway_model::{ChangeIndex, Digest, Holder, RunId, StepKey};
 
 /// How a plan is run.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,6 +16,8 @@ pub struct Options {
     pub durations: HashMap<StepKey, u64>,
     /// Other runs are at work in the store already; if not, [`Input::Joined`](crate::Input::Joined) tells of the first.
     pub shared: bool,
+    /// What was found to differ before the run, by change.
+    pub drift: Vec<(ChangeIndex, Vec<String>)>,
 }
 
 impl Options {
@@ -30,6 +32,7 @@ impl Options {
             on_failure: OnFailure::default(),
             durations: HashMap::new(),
             shared: false,
+            drift: Vec::new(),
         }
     }
 }

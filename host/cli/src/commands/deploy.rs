@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use launchway_model::config::Drift;
 use launchway_model::{Operation, Plan};
 use launchway_report::{Events, inline};
 use launchway_store::Store;
@@ -68,9 +69,22 @@ pub(super) fn execute(
     }
     let gates = Gates::new(&ready.plan, console, asking.approve)?;
     let Ready { plan, digest, environment, plugins, secrets, release, preface, .. } = ready;
-    let ignore_requires = others.ignore_requires;
-    let live =
-        LiveRun { plan, digest, environment, plugins, secrets, release, saved, ignore_requires, again, gates, preface };
+    let OthersArgs { ignore_requires, drift } = others;
+    let drift = drift.map(Drift::from).or(environment.environment.value.drift).unwrap_or_default();
+    let live = LiveRun {
+        plan,
+        digest,
+        environment,
+        plugins,
+        secrets,
+        release,
+        saved,
+        ignore_requires,
+        drift,
+        again,
+        gates,
+        preface,
+    };
     live_run::run(context, store, live)
 }
 

@@ -50,6 +50,9 @@ pub struct Environment {
     /// What to do when steps fail.
     #[serde(default)]
     pub failures: FailurePolicy,
+    /// What to do where files are not as they were deployed before they are replaced or taken away; `warn` if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// How many steps may run at once, over all targets; 256 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
@@ -150,6 +153,19 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub max_steps: Option<u32>,
+}
+
+/// What to do where what is there was changed by others.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Drift {
+    /// Nobody looks.
+    Overwrite,
+    /// It is told, and goes on.
+    #[default]
+    Warn,
+    /// The run is refused, before it touches anything.
+    Fail,
 }
 
 /// Whether markers are kept.

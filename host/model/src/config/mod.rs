@@ -20,7 +20,7 @@ pub use application::{
 };
 pub use document::Document;
 pub use environment::{
-    AgeEntry, AgeSource, Defaults, Dictionary, Environment, EnvironmentOverride, EnvironmentOverrides,
+    AgeEntry, AgeSource, Defaults, Dictionary, Drift, Environment, EnvironmentOverride, EnvironmentOverrides,
     EscalationConfig, FailurePolicy, Markers, OnFailure, ScopedFile, ScopedValues, SecretSource, Target,
 };
 pub use inventory::{InventoryAnswer, InventorySource, InventoryTarget, TerraformOutput, Words};

@@ -140,6 +140,7 @@ fn events() -> Vec<Event> {
         Event::StepSkipped { node: NodeId(0), step: step(), reason: SkipReason::Blocked },
         Event::InstanceCommitted { node: NodeId(2), change: ChangeIndex(0), assumed: true },
         Event::RecordsAmended,
+        Event::DriftFound { change: ChangeIndex(1), differs: vec!["/etc/x: other content".to_owned()] },
         Event::GateOpened { node: NodeId(3), by: Some(holder) },
         Event::GateOpened { node: NodeId(3), by: None },
         Event::StopRequested { abort: true },

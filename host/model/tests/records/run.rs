@@ -259,7 +259,7 @@ fn may_follow(history: &[Event], event: &Event) -> bool {
     };
     match event {
         Event::RunStarted { .. } => unreachable!("decided above"),
-        Event::StopRequested { .. } | Event::RecordsAmended => true,
+        Event::StopRequested { .. } | Event::RecordsAmended | Event::DriftFound { .. } => true,
         Event::RunFinished { .. } => open_attempt(STEP).or(open_attempt(OTHER_STEP)).is_none(),
         Event::InstanceDirtied { change } => change.0 == 0,
         Event::StepStarted { node, attempt, .. } => {

@@ -69,6 +69,7 @@ fn word(event: &Event) -> Option<String> {
         Event::StepSkipped { node, reason, .. } => format!("skip {} {reason:?}", node.0),
         Event::InstanceCommitted { change, .. } => format!("commit {}", change.0),
         Event::RecordsAmended => "amend".into(),
+        Event::DriftFound { change, .. } => format!("drift {}", change.0),
         Event::GateOpened { node, .. } => format!("open {}", node.0),
         Event::StopRequested { abort } => format!("stop {abort}"),
         Event::RunStarted { .. } | Event::RunFinished { .. } | Event::HostCallRecorded { .. } => return None,
