@@ -253,10 +253,18 @@ where
     T: Send + 'static,
     Work: Future<Output = Result<Vec<T>, PluginFault>> + Send + 'static,
 {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let (work, mut next) = batch(0);
+    if next == count {
+        // Another thread would take longer to wake up than this takes.
+        return work.await;
+    }
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let mut running: JoinSet<Result<_, PluginFault>> = JoinSet::new();
+    running.spawn(async move { Ok((0, work.await?)) });
     let mut done: Vec<(usize, Vec<T>)> = Vec::new();
-    let mut next = 0;
     while next < count || !running.is_empty() {
         if next < count && running.len() < workers {
             let (work, end) = batch(next);
